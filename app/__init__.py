@@ -1,0 +1,1 @@
+"""The Moose app: what Moose provisions and runs."""

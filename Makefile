@@ -1,0 +1,44 @@
+# Every command sets up what it needs, from the package registries only.
+STACK ?= embedded
+export STACK
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+
+.PHONY: demo dev test bench lint format lock clean
+
+demo: $(READY)  ## Everything: the stack, a class of 12 synthetic people, their hearts on the screen
+	@exec $(BIN)/python -m stack demo
+
+dev: $(READY)  ## The stack and the app, without data
+	@exec $(BIN)/python -m stack dev
+
+test: lint  ## All checks; fast ones first
+	$(BIN)/pytest -m "not stack"
+	$(BIN)/pytest -m stack
+
+bench: $(READY)  ## Speed, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY)  ## Compile the pinned and hashed requirement files from pyproject.toml
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --group generate -o requirements-generate.txt
+	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
+
+clean:  ## Forget everything: environment, data, logs
+	rm -rf $(VENV) .beatstream .moose .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+
+$(READY): requirements-dev.txt pyproject.toml stack/setup.sh
+	@sh stack/setup.sh $(VENV)
+	@touch $(READY)

@@ -1,0 +1,1 @@
+"""Consumption APIs: one endpoint a file."""

@@ -1,0 +1,77 @@
+"""GET /api/getLatestUserHeartRates: each person's newest beat, highest heart rate first."""
+
+import time
+from typing import Optional
+
+from moose_lib import Api, MooseClient
+from pydantic import BaseModel, Field
+
+from app.apis.question import ask, names
+from app.datamodels.latest_heart_rate import latest_heart_rate
+
+
+class LatestParams(BaseModel):
+    """All optional."""
+
+    limit: int = Field(default=100, ge=1, le=10_000, description="At most so many people")
+    min_hr: Optional[int] = Field(default=None, ge=0, le=65_535, description="Lowest heart rate, bpm")
+    max_hr: Optional[int] = Field(default=None, ge=0, le=65_535, description="Highest heart rate, bpm")
+    users: Optional[str] = Field(default=None, description="Only these people: names, comma separated")
+    max_age_seconds: Optional[float] = Field(default=None, ge=0, description="Only beats so young")
+
+
+class LatestEntry(BaseModel):
+    """A person's newest beat."""
+
+    user_id: int
+    user_name: str
+    device_id: str
+    hr_value: Optional[int] = Field(description="bpm; null: unknown")
+    rr_interval_ms: Optional[float] = Field(description="ms; null: unknown")
+    hr_timestamp_seconds: float = Field(description="The moment of the beat, seconds since 1970 UTC")
+    age_seconds: float = Field(description="How long ago that was")
+
+
+class LatestAnswer(BaseModel):
+    """One entry a person, highest heart rate first, unknown ones last."""
+
+    entries: list[LatestEntry]
+
+
+def get_latest_user_heart_rates(client: MooseClient, params: LatestParams) -> LatestAnswer:
+    """Read the newest beats. A strap that was unregistered at first is left out once a person's beats follow it."""
+    people = names(params.users)
+    entries = ask(
+        client,
+        f"""
+        SELECT
+            user_id, user_name, device_id, hr_value, rr_interval_ms, hr_timestamp_seconds,
+            round({{now:Float64}} - hr_timestamp_seconds, 3) AS age_seconds
+        FROM (
+            SELECT *, max(hr_timestamp_seconds) OVER (PARTITION BY device_id) AS newest_of_strap
+            FROM {latest_heart_rate.name} FINAL
+        )
+        WHERE (user_id != 0 OR hr_timestamp_seconds = newest_of_strap)
+          AND (empty({{people:Array(String)}}) OR has({{people:Array(String)}}, user_name))
+          AND (isNull({{min_hr:Nullable(Int64)}}) OR hr_value >= {{min_hr:Nullable(Int64)}})
+          AND (isNull({{max_hr:Nullable(Int64)}}) OR hr_value <= {{max_hr:Nullable(Int64)}})
+          AND (isNull({{max_age:Nullable(Float64)}}) OR age_seconds <= {{max_age:Nullable(Float64)}})
+        ORDER BY hr_value DESC NULLS LAST, user_name, user_id
+        LIMIT {{limit:UInt32}}
+        """,  # noqa: S608 (the only part put in is the table's own name)
+        {
+            "now": time.time(),
+            "people": people,
+            "min_hr": params.min_hr,
+            "max_hr": params.max_hr,
+            "max_age": params.max_age_seconds,
+            "limit": params.limit,
+        },
+        LatestEntry,
+    )
+    return LatestAnswer(entries=entries)
+
+
+get_latest_user_heart_rates_api = Api[LatestParams, LatestAnswer](
+    "getLatestUserHeartRates", query_function=get_latest_user_heart_rates
+)

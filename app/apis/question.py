@@ -1,0 +1,73 @@
+"""What the APIs share: moments and spans of time as parameters, and asking ClickHouse without telling its secrets."""
+
+import math
+import re
+import time
+from datetime import datetime
+from typing import Annotated, Any, Optional, Self
+
+from moose_lib import MooseClient
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+
+DAY_S = 86_400
+
+_PLUS_READ_AS_SPACE = re.compile(r"(T[\d:.]+) (\d{2}:?\d{2})$")
+
+
+class StorageUnavailableError(RuntimeError):
+    """ClickHouse did not answer; the API answers 500 with this text, and the cause is in the log."""
+
+
+def _restore_plus(value: Any) -> Any:
+    # "+02:00" reaches us as " 02:00" where a client did not encode it.
+    return _PLUS_READ_AS_SPACE.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
+def _require_zone(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a moment needs its zone (RFC 3339), such as 2026-11-23T10:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_restore_plus), AfterValidator(_require_zone)]
+
+
+class TimeSpan(BaseModel):
+    """The last `window_seconds`, or the seconds from `start` to `end`, both included."""
+
+    window_seconds: Optional[int] = Field(default=None, ge=1, le=366 * DAY_S, description="The last N seconds")
+    start: Optional[Moment] = Field(default=None, description="First second, RFC 3339 with zone")
+    end: Optional[Moment] = Field(default=None, description="Last second, RFC 3339 with zone; absent: now")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.window_seconds is not None and (self.start is not None or self.end is not None):
+            raise ValueError("window_seconds: give either window_seconds or start and end, not both")
+        if self.end is not None and self.start is None:
+            raise ValueError("start: missing, while end is given")
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise ValueError("end: lies before start")
+        return self
+
+    def seconds(self, default_window_s: int) -> tuple[int, int]:
+        """First and last second of the span, Unix seconds, both included."""
+        now = math.ceil(time.time())
+        last = now if self.end is None else math.floor(self.end.timestamp())
+        if self.start is not None:
+            return math.ceil(self.start.timestamp()), last
+        return last - (self.window_seconds or default_window_s) + 1, last
+
+
+def names(comma_separated: str | None) -> list[str]:
+    """The names in a comma separated parameter; none: everybody."""
+    return [name.strip() for name in (comma_separated or "").split(",") if name.strip()]
+
+
+def ask[Row: BaseModel](client: MooseClient, sql: str, parameters: dict[str, Any], row_type: type[Row]) -> list[Row]:
+    """Run a query with server-side parameters. Raises `StorageUnavailableError` without the SQL in its text."""
+    try:
+        rows: list[Row] = client.query.execute_raw(sql, parameters, row_type)
+    except Exception as error:  # noqa: BLE001 (whatever it is, its text may hold the SQL and must not reach a client)
+        print(f"query failed: {error}", flush=True)  # noqa: T201 (the process's log)
+        raise StorageUnavailableError("the database could not answer; its log tells why") from None
+    return rows

@@ -1,0 +1,38 @@
+"""Beats to the newest beat a person: fills latest_heart_rate as beats are stored."""
+
+from moose_lib import MaterializedView, MaterializedViewOptions
+
+from app.datamodels.latest_heart_rate import LatestHeartRate, latest_heart_rate
+from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
+
+_unified = unified_hr_packet_pipeline.get_table()
+
+latest_by_person = MaterializedView[LatestHeartRate](
+    MaterializedViewOptions(
+        materialized_view_name="latest_by_person",
+        select_tables=[_unified],
+        # argMax skips null arguments; within a tuple it does not, and a newest beat without a heart rate must show.
+        select_statement=f"""
+            SELECT
+                user_id,
+                guest_device_id,
+                newest.1 AS user_name,
+                newest.2 AS device_id,
+                newest.3 AS hr_timestamp_seconds,
+                newest.4 AS hr_value,
+                newest.5 AS rr_interval_ms,
+                version
+            FROM (
+                SELECT
+                    user_id,
+                    if(user_id = 0, beats.device_id, '') AS guest_device_id,
+                    argMax((user_name, beats.device_id, beats.hr_timestamp_seconds, hr_value, rr_interval_ms),
+                           toUInt64(round(beats.hr_timestamp_seconds * 1000000)) * 2 + revision) AS newest,
+                    max(toUInt64(round(beats.hr_timestamp_seconds * 1000000)) * 2 + revision) AS version
+                FROM {_unified.name} AS beats
+                GROUP BY user_id, guest_device_id
+            )
+        """,  # noqa: S608 (the only part put in is the table's own name)
+    ),
+    target_table=latest_heart_rate,
+)

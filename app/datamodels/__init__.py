@@ -1,0 +1,1 @@
+"""Data models: one record of a stream or table a file."""

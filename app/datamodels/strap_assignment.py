@@ -1,0 +1,40 @@
+"""Who wears a strap, from a moment on."""
+
+from datetime import datetime
+from typing import Annotated, Optional
+
+from moose_lib import IngestPipeline, IngestPipelineConfig, LifeCycle, OlapConfig
+from moose_lib.blocks import ReplacingMergeTreeEngine
+from moose_lib.data_models import ClickHouseMaterialized, ClickhousePrecision
+from pydantic import Field
+
+from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+
+
+class StrapAssignment(StreamRecord):
+    """From `assigned_at` on, `device_id` is worn by this person; the newest assignment wins. `user_id` 0: by nobody."""
+
+    device_id: Annotated[str, "LowCardinality"] = Field(description="20-bit ANT device number, decimal")
+    user_id: int = Field(description="The person, from 1; 0 hands the strap back")
+    user_name: str = Field(description="The name to show")
+    assigned_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
+        default=None, description="From when on, UTC; absent: from when the pipeline saw it"
+    )
+    stored_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseMaterialized("now64(6)")] = Field(
+        default=DATABASE_FILLS_IT, description="When the row was stored, UTC"
+    )
+
+
+strap_assignment_pipeline = IngestPipeline[StrapAssignment](
+    "strap_assignment",
+    IngestPipelineConfig(
+        ingest_api=True,
+        stream=True,
+        dead_letter_queue=True,
+        table=OlapConfig(
+            engine=ReplacingMergeTreeEngine(),
+            order_by_fields=["device_id", "stored_at", "user_id"],
+            life_cycle=LifeCycle.DELETION_PROTECTED,
+        ),
+    ),
+)

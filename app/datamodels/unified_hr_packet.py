@@ -1,0 +1,49 @@
+"""One heartbeat of a person at a moment in time."""
+
+from datetime import datetime
+from typing import Annotated, Optional
+
+from moose_lib import IngestPipeline, IngestPipelineConfig, LifeCycle, OlapConfig
+from moose_lib.blocks import ReplacingMergeTreeEngine
+from moose_lib.data_models import ClickHouseCodec, ClickhousePrecision
+from pydantic import Field
+
+from app.datamodels.stream_record import StreamRecord
+
+
+class UnifiedHRPacket(StreamRecord):
+    """A person's heartbeat, whatever strap and radio it came by. Identity: (device_id, hr_timestamp_seconds)."""
+
+    user_id: Annotated[int, ClickHouseCodec("ZSTD(1)")] = Field(description="The wearer; 0: nobody registered")
+    user_name: Annotated[str, "LowCardinality"] = Field(description='The wearer\'s name, or "Strap <device_id>"')
+    device_id: Annotated[str, "LowCardinality"] = Field(description="Which strap")
+    hr_timestamp_seconds: Annotated[float, ClickHouseCodec("Gorilla, ZSTD(1)")] = Field(
+        description="The moment of the beat, seconds since 1970 UTC"
+    )
+    hr_value: Annotated[Optional[int], "uint16"] = Field(
+        default=None, description="Heart rate as the strap computes it, bpm; null: unknown"
+    )
+    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("ZSTD(1)")] = Field(
+        default=None, description="RR interval that ends with this beat, ms; null: unknown"
+    )
+    rr_computed: bool = Field(description="The interval is made up from the heart rate: no use for HRV")
+    revision: Annotated[int, "uint8"] = Field(description="0, or 1 where a late packet completed this beat's interval")
+    processed_timestamp: Annotated[datetime, ClickhousePrecision(precision=3), ClickHouseCodec("Delta, ZSTD(1)")] = (
+        Field(description="When the pipeline made this row, UTC")
+    )
+
+
+unified_hr_packet_pipeline = IngestPipeline[UnifiedHRPacket](
+    "unified_hr_packet",
+    IngestPipelineConfig(
+        ingest_api=False,
+        stream=True,
+        dead_letter_queue=True,
+        table=OlapConfig(
+            engine=ReplacingMergeTreeEngine(ver="revision"),
+            order_by_fields=["device_id", "hr_timestamp_seconds"],
+            partition_by="toYYYYMM(toDateTime(hr_timestamp_seconds, 'UTC'))",
+            life_cycle=LifeCycle.DELETION_PROTECTED,
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Streaming functions: thin; the thinking is in app.heartrate."""

@@ -1,0 +1,122 @@
+"""raw_ant_hr_packet -> processed_ant_hr_packet: radio packets become heartbeats, each one once."""
+
+import time
+from datetime import UTC, datetime
+from functools import cache
+
+from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket, processed_ant_hr_packet_pipeline
+from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
+from app.datamodels.stream_record import RejectedRecordError
+from app.heartrate.beat_tracker import Beat, BeatTracker
+from app.heartrate.device_number import parse_device_id
+from app.heartrate.pages import parse_payload
+from app.heartrate.profile import TICKS_PER_SECOND
+from app.heartrate.strap_tracker import StrapTracker
+from app.storage.moments import from_us, to_us
+from app.storage.strap_history import StoredPacket, StrapHistory
+
+STATE_EVERY_BEATS = 32
+"""How often a row carries the tracker's state: a restart reads at most so many beats' packets again."""
+
+SETTLED_AFTER_S = 30.0
+"""After so long, what was there before this process started is in the tables, and a new strap need not wait for it."""
+
+FIRST_YEAR, LAST_YEAR = 1980, 2099
+"""What ClickHouse's DateTime holds, with a margin."""
+
+
+class HeartbeatStage:
+    """All straps' trackers. One per process: Moose runs one process for this function, and it sees every strap."""
+
+    def __init__(self) -> None:
+        self._straps: dict[str, StrapTracker] = {}
+        self._history = StrapHistory()
+        self._started = time.monotonic()
+        self._rebuilt: list[ProcessedAntHRPacket] = []
+        self._timed = True
+
+    def process(self, record: RawAntHRPacket) -> list[ProcessedAntHRPacket]:
+        """The heartbeats that a packet shows for the first time. Raises `ValueError` with the reason if it is wrong."""
+        record.require_valid()
+        payload = parse_payload(record.ant_hr_packet)
+        strap = self._straps.get(record.device_id)
+        if strap is None:
+            parse_device_id(record.device_id)
+            strap = self._straps[record.device_id] = self._new_strap(record.device_id)
+        packet = StoredPacket(record.ant_hr_packet, _received_us(record), record.receiver_id or "", record.packet_count)
+        self._timed = record.received_at is not None
+        beats = strap.push(payload, packet.received_at_us, packet.receiver_id, packet.packet_count)
+        rows = _rows(record.device_id, strap.tracker, beats, packet)
+        if self._rebuilt:
+            rows = self._rebuilt + rows
+            self._rebuilt = []
+        return rows
+
+    def _new_strap(self, device_id: str) -> StrapTracker:
+        def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BeatTracker:
+            packet = StoredPacket("", received_at_us, receiver_id, packet_count)
+            # A packet that came without its time is stored with another one, so waiting for it would be in vain.
+            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or device_id in self._straps
+            tracker, packets = self._history.as_of(device_id, packet, await_packet=self._timed and unsettled)
+            for old in packets:
+                beats = tracker.push(parse_payload(old.payload), old.received_at_us)
+                # Sent again: a packet that was heard out of order may not have been processed yet, and equal beats are
+                # one row in the end.
+                self._rebuilt += _rows(device_id, tracker, beats, old)
+            return tracker
+
+        return StrapTracker(recover)
+
+
+def _received_us(record: RawAntHRPacket) -> int:
+    moment: datetime | None = record.received_at
+    if moment is None:
+        return to_us(datetime.now(UTC))
+    if moment.tzinfo is None:
+        raise RejectedRecordError(f"received_at: {moment.isoformat()} has no zone")
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise RejectedRecordError(f"received_at: the year {moment.year} cannot be; is the receiver's clock set?")
+    return to_us(moment)
+
+
+def _rows(
+    device_id: str, tracker: BeatTracker, beats: tuple[Beat, ...], packet: StoredPacket
+) -> list[ProcessedAntHRPacket]:
+    if not beats:
+        return []
+    received_at = from_us(packet.received_at_us)
+    rows = [
+        ProcessedAntHRPacket(
+            device_id=device_id,
+            epoch=beat.epoch,
+            heart_beat_count=beat.count,
+            previous_beat_time=None if beat.previous_ticks is None else beat.previous_ticks / TICKS_PER_SECOND,
+            last_beat_time=beat.ticks / TICKS_PER_SECOND,
+            calculated_heart_rate=beat.heart_rate,
+            rr_interval_ms=None if beat.rr_ticks is None else beat.rr_ticks * 1000 / TICKS_PER_SECOND,
+            rr_method=beat.rr_method,
+            rr_computed=beat.rr_computed,
+            rr_plausible=beat.rr_plausible,
+            beat_at=from_us(beat.time_us),
+            revision=beat.revision,
+            received_at=received_at,
+            packet_count=packet.packet_count,
+        )
+        for beat in beats
+    ]
+    if beats[-1].count % STATE_EVERY_BEATS == 0:
+        rows[-1].tracker_state = tracker.snapshot()
+    return rows
+
+
+@cache
+def _stage() -> HeartbeatStage:
+    return HeartbeatStage()
+
+
+def raw_to_processed(record: RawAntHRPacket) -> list[ProcessedAntHRPacket]:
+    """Turn a radio packet into the heartbeats it shows for the first time: none, one or more."""
+    return _stage().process(record)
+
+
+raw_ant_hr_packet_pipeline.get_stream().add_transform(processed_ant_hr_packet_pipeline.get_stream(), raw_to_processed)

@@ -1,0 +1,91 @@
+"""All packets of one strap, for whatever time they come.
+
+Packets of one strap may arrive for different times interleaved: live ones, those of an hour ago from a receiver's
+spool, a whole recording sent once more. Each such time is a lane with a tracker of its own, as it was at that time. So
+what is sent twice gives the very same beats twice.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from app.heartrate.beat_tracker import Beat, BeatTracker
+
+Recover = Callable[[int, str, int], BeatTracker]
+"""Gives the tracker as of just before a packet: (received_us, receiver_id, packet_count)."""
+
+LATEST_US = 30_000_000
+"""A packet may be heard so much before the newest of its lane; the tracker sorts such packets in."""
+
+LANE_REACH_US = 3_600_000_000
+"""After a longer silence nothing of the past matters any more, and a lane starts anew."""
+
+LANES = 4
+REMEMBERED_PACKETS = 1024
+
+
+class _Lane:
+    __slots__ = ("received_us", "tracker")
+
+    def __init__(self, tracker: BeatTracker, received_us: int) -> None:
+        self.tracker = tracker
+        self.received_us = received_us
+        """When the newest packet of this lane was heard."""
+
+
+class StrapTracker:
+    """The lanes of one strap. `tracker` is the one that took the last packet."""
+
+    __slots__ = ("_lane", "_lanes", "_order", "_packets", "_recover")
+
+    def __init__(self, recover: Recover) -> None:
+        self._recover = recover
+        self._lanes: list[_Lane] = []
+        self._lane: _Lane | None = None
+        self._packets: set[tuple[str, int, int, bytes]] = set()
+        self._order: deque[tuple[str, int, int, bytes]] = deque()
+
+    @property
+    def tracker(self) -> BeatTracker:
+        """The tracker that took the last packet. Raises `LookupError` before the first."""
+        if self._lane is None:
+            raise LookupError("no packet yet")
+        return self._lane.tracker
+
+    def push(self, payload: bytes, received_us: int, receiver_id: str, packet_count: int) -> tuple[Beat, ...]:
+        """Take a packet (as `BeatTracker.push`); one that was taken before, exactly, adds nothing."""
+        packet = (receiver_id, packet_count, received_us, payload)
+        if packet in self._packets:
+            return ()
+        self._packets.add(packet)
+        self._order.append(packet)
+        if len(self._order) > REMEMBERED_PACKETS:
+            self._packets.discard(self._order.popleft())
+        lane = self._lane
+        if (
+            lane is None
+            or len(self._lanes) > 1
+            or not lane.received_us - LATEST_US <= received_us <= lane.received_us + LANE_REACH_US
+        ):
+            lane = self._lane = self._find(received_us) or self._add(received_us, receiver_id, packet_count)
+        lane.received_us = max(lane.received_us, received_us)
+        return lane.tracker.push(payload, received_us)
+
+    def _find(self, received_us: int) -> _Lane | None:
+        """The newest lane that this packet can belong to; moved to the end, as the last one used."""
+        fitting = [
+            lane
+            for lane in self._lanes
+            if lane.received_us - LATEST_US <= received_us <= lane.received_us + LANE_REACH_US
+        ]
+        if not fitting:
+            return None
+        lane = max(fitting, key=lambda lane: lane.received_us)
+        self._lanes.remove(lane)
+        self._lanes.append(lane)
+        return lane
+
+    def _add(self, received_us: int, receiver_id: str, packet_count: int) -> _Lane:
+        lane = _Lane(self._recover(received_us, receiver_id, packet_count), received_us)
+        self._lanes.append(lane)
+        del self._lanes[:-LANES]
+        return lane

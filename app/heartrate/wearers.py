@@ -1,0 +1,75 @@
+"""Who wore a strap at a moment: the history of assignments, and the question asked of it."""
+
+from bisect import bisect_right, insort
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.heartrate.device_number import parse_device_id
+
+NOBODY = 0
+"""The user_id of a strap that nobody is registered for."""
+
+
+class InvalidAssignmentError(ValueError):
+    """An assignment that cannot be used; its text says why."""
+
+
+class Wearer(NamedTuple):
+    """A person, as a beat needs to know them."""
+
+    user_id: int
+    user_name: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Assignment:
+    """From `since_us` on (UTC, µs since 1970) the strap is worn by `wearer`.
+
+    `explicit` tells whether somebody stated that moment, or whether it is just when the assignment was seen.
+    """
+
+    since_us: int
+    wearer: Wearer
+    explicit: bool
+
+
+def check_assignment(device_id: str, user_id: int, user_name: str) -> None:
+    """Raise `InvalidAssignmentError` or `InvalidDeviceId` if no strap or no person is meant."""
+    parse_device_id(device_id)
+    if user_id < NOBODY:
+        raise InvalidAssignmentError(f"user_id: {user_id} is negative; people count from 1, 0 hands the strap back")
+    if user_id != NOBODY and not user_name.strip():
+        raise InvalidAssignmentError("user_name: empty; the person needs a name to be shown by")
+
+
+class WearerBook:
+    """Every strap's assignments, ordered by time. Adding one twice changes nothing."""
+
+    def __init__(self) -> None:
+        self._assignments: dict[str, list[Assignment]] = {}
+
+    def add(self, device_id: str, assignment: Assignment) -> None:
+        """Note an assignment; the order of adding does not matter."""
+        history = self._assignments.setdefault(device_id, [])
+        if assignment not in history:
+            insort(history, assignment)
+
+    def knows(self, device_id: str) -> bool:
+        """Whether the strap was ever assigned."""
+        return device_id in self._assignments
+
+    def wearer(self, device_id: str, at_us: int) -> Wearer:
+        """Who wore the strap at a moment (UTC, µs since 1970).
+
+        The newest assignment of that moment or before decides. Before the first one the strap is nobody's, unless that
+        one names no moment: then it stands for all that is not known better, as where a recording is sent after its
+        strap was registered.
+        """
+        history = self._assignments.get(device_id)
+        if history:
+            newest = bisect_right(history, at_us, key=lambda assignment: assignment.since_us) - 1
+            if newest < 0 and not history[0].explicit:
+                newest = 0
+            if newest >= 0 and history[newest].wearer.user_id != NOBODY:
+                return history[newest].wearer
+        return Wearer(NOBODY, f"Strap {device_id}")

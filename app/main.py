@@ -1,0 +1,12 @@
+"""What Moose must see: every resource, nothing else."""
+
+import app.apis.get_group_hr_by_second
+import app.apis.get_hr
+import app.apis.get_latest_user_heart_rates
+import app.apis.get_user_heart_rate_stats
+import app.blocks.aggregated_per_second
+import app.blocks.latest_by_person
+import app.functions.check_strap_assignment
+import app.functions.processed_to_unified
+import app.functions.raw_to_processed
+import app.moose_runner  # noqa: F401 (imported to be declared)

@@ -1,0 +1,133 @@
+"""Who wears what, kept current for the functions: the stored assignments, and the assignment topic as it grows.
+
+The table alone would be a second behind (Moose flushes once a second), so people registered just before their first
+packet would be missed; the topic alone is forgotten when an in-memory broker restarts. Both together are exact.
+"""
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from moose_lib.config.runtime import config_registry
+
+from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
+from app.datamodels.stream_record import RejectedRecordError
+from app.heartrate.device_number import InvalidDeviceId
+from app.heartrate.wearers import Assignment, InvalidAssignmentError, Wearer, WearerBook, check_assignment
+from app.storage.clickhouse import connect
+from app.storage.moments import to_us
+
+SYNC_TIMEOUT_S = 5.0
+"""How long the first beat of a strap may wait for the assignments that were there before it."""
+
+
+class WearerDirectory:
+    """Answers who wore a strap at a moment. Starts a thread that follows the assignment topic."""
+
+    def __init__(self) -> None:
+        self._book = WearerBook()
+        self._asked: set[str] = set()
+        self._follower = _TopicFollower(self._book)
+        self._load_stored()
+        self._follower.start()
+
+    def wearer(self, device_id: str, at_us: int) -> Wearer:
+        """Who wore the strap at a moment (UTC, µs since 1970); user_id 0 and "Strap N" where nobody is registered."""
+        if device_id not in self._asked:
+            # A strap's first beat waits until all that was assigned before it has been read: once a strap, not a beat.
+            self._follower.catch_up(SYNC_TIMEOUT_S)
+            self._asked.add(device_id)
+        return self._book.wearer(device_id, at_us)
+
+    def _load_stored(self) -> None:
+        table = strap_assignment_pipeline.get_table().name
+        client = connect()
+        try:
+            rows = client.query(
+                f"SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(coalesce(assigned_at, stored_at)), "  # noqa: S608 (own table's name)
+                f"isNotNull(assigned_at) FROM {table} FINAL"
+            ).result_rows
+        finally:
+            client.close()
+        for device_id, user_id, user_name, since_us, explicit in rows:
+            _note(self._book, device_id, Assignment(since_us, Wearer(user_id, user_name), bool(explicit)))
+
+
+class _TopicFollower(threading.Thread):
+    """Reads the assignment topic from its beginning into the book, and goes on reading."""
+
+    def __init__(self, book: WearerBook) -> None:
+        super().__init__(name="wearer-directory", daemon=True)
+        kafka = config_registry.get_kafka_config()
+        name = strap_assignment_pipeline.get_stream().name
+        self._topic = f"{kafka.namespace}.{name}" if kafka.namespace else name
+        settings = {
+            "bootstrap.servers": kafka.broker,
+            "group.id": "wearer-directory",  # asked for by the client; offsets are never committed
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 50,
+            "security.protocol": kafka.security_protocol,
+            "sasl.mechanism": kafka.sasl_mechanism,
+            "sasl.username": kafka.sasl_username,
+            "sasl.password": kafka.sasl_password,
+        }
+        self._consumer = Consumer({key: value for key, value in settings.items() if value is not None})
+        self._book = book
+        self._read = threading.Condition()
+        self._next_offset: dict[int, int] = {}
+
+    def run(self) -> None:
+        partitions = self._partitions()
+        self._consumer.assign([TopicPartition(self._topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        while True:
+            message = self._consumer.poll(1.0)
+            if message is None or message.error() is not None:
+                continue
+            self._take(message)
+
+    def catch_up(self, timeout_s: float) -> None:
+        """Wait until everything that is in the topic now has been read, at most `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            ends = {
+                partition: self._consumer.get_watermark_offsets(
+                    TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
+                )[1]
+                for partition in self._partitions()
+            }
+        except KafkaException:
+            return  # the broker is away: what is known must do, and the follower goes on when it is back
+        with self._read:
+            self._read.wait_for(
+                lambda: all(self._next_offset.get(partition, 0) >= end for partition, end in ends.items()),
+                timeout=deadline - time.monotonic(),
+            )
+
+    def _partitions(self) -> list[int]:
+        metadata = self._consumer.list_topics(self._topic, timeout=SYNC_TIMEOUT_S)
+        return sorted(metadata.topics[self._topic].partitions) or [0]
+
+    def _take(self, message: Message) -> None:
+        try:
+            record = StrapAssignment.model_validate(json.loads(message.value() or b""))
+            record.require_valid()
+        except (ValueError, RejectedRecordError):
+            record = None  # `check_strap_assignment` sends it to the dead letter queue
+        if record is not None:
+            seen_us = message.timestamp()[1] * 1000 or to_us(datetime.now(UTC))
+            since_us = seen_us if record.assigned_at is None else to_us(record.assigned_at)
+            wearer = Wearer(record.user_id, record.user_name)
+            _note(self._book, record.device_id, Assignment(since_us, wearer, record.assigned_at is not None))
+        with self._read:
+            self._next_offset[message.partition() or 0] = (message.offset() or 0) + 1
+            self._read.notify_all()
+
+
+def _note(book: WearerBook, device_id: str, assignment: Assignment) -> None:
+    try:
+        check_assignment(device_id, assignment.wearer.user_id, assignment.wearer.user_name)
+    except (InvalidAssignmentError, InvalidDeviceId):
+        return
+    book.add(device_id, assignment)

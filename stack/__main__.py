@@ -1,0 +1,79 @@
+"""`python -m stack dev` and `python -m stack demo`: what `make dev` and `make demo` run."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stack import board, settings
+from stack.launcher import Mode, Stack, StackError, Stopped
+
+EXIT_FAILED = 1
+EXIT_ASKED_TO_STOP = 0
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole of Beatstream on this machine.")
+console = Console(highlight=False)
+
+ModeOption = Annotated[Mode, typer.Option("--stack", envvar="STACK", help="How the parts under Moose are run.")]
+
+
+@cli.command()
+def dev(mode: ModeOption = Mode.EMBEDDED) -> None:
+    """Run the stack and the app, without data, until Ctrl-C."""
+    _run(mode, straps=0)
+
+
+@cli.command()
+def demo(
+    mode: ModeOption = Mode.EMBEDDED,
+    straps: Annotated[int, typer.Option(min=1, help="How many synthetic people.")] = 12,
+) -> None:
+    """Run the stack, the app and a class of synthetic people, until Ctrl-C."""
+    _run(mode, straps=straps)
+
+
+def _run(mode: Mode, *, straps: int) -> None:
+    stack = Stack(settings.load(Path.cwd()), mode, lambda line: console.print(line, soft_wrap=True))
+    console.print(f"Starting Beatstream ({mode} stack); logs in {stack.settings.moose_log.parent}", soft_wrap=True)
+    code = EXIT_ASKED_TO_STOP
+    try:
+        with stack.running():
+            _urls(stack)
+            if straps:
+                stack.start_part("straps", _generator(stack, straps))
+                board.show(console, stack.settings.moose_url, stack.check)
+            else:
+                stack.watch()
+    except Stopped:
+        console.print("Stopped.")
+    except StackError as error:
+        console.print(f"[bold red]{error}[/]", soft_wrap=True)
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def _generator(stack: Stack, straps: int) -> list[str]:
+    options = ["--straps", str(straps), "--seconds", "endless", "--to", "http", "--url", stack.settings.moose_url]
+    return [sys.executable, "-m", "scripts.generate_data", "run", *options]
+
+
+def _urls(stack: Stack) -> None:
+    url = stack.settings.moose_url
+    console.print(
+        f"\nReady. Ask it:\n"
+        f"  curl '{url}/api/getLatestUserHeartRates'\n"
+        f"  curl '{url}/api/getUserHeartRateStats?window_seconds=600'\n"
+        f"  curl '{url}/api/get_group_hr_by_second?window_seconds=60'\n"
+        f"  curl \"{url}/api/getHR?timestamp=$(date -u +%FT%TZ -d '-5 seconds')&window_seconds=3\"\n"
+        f"Send to it: POST {url}/ingest/raw_ant_hr_packet and {url}/ingest/strap_assignment\n",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    cli()

@@ -1,0 +1,92 @@
+"""Every process of the stack, owned: found whoever started it, ended whatever it does.
+
+The launcher becomes the reaper of all its descendants (Linux `PR_SET_CHILD_SUBREAPER`): what a part leaves behind when
+it dies comes to the launcher, not to init. A mark in the environment finds what a launcher that was itself killed left
+behind.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+MARK = "BEATSTREAM_STATE"
+"""Environment variable that every process of a stack carries: the state folder it belongs to."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Processes:
+    """The stack's processes. Build it once, at the start of the launcher."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = str(state)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        if sys.platform == "linux":
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def start(self, name: str, command: list[str], *, cwd: Path, env: dict[str, str], log: Path) -> None:
+        """Start a part in a session of its own, so that a Ctrl-C in the terminal reaches the launcher only."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            self._children[name] = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**env, MARK: self._state},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def ended(self) -> tuple[str, int] | None:
+        """The first part that has ended, with its exit code; None while all run."""
+        return next(
+            ((name, code) for name, child in self._children.items() if (code := child.poll()) is not None), None
+        )
+
+    def stop(self, grace_s: float) -> None:
+        """End everything: SIGTERM to the parts, after `grace_s` SIGKILL to all that is left, whoever started it."""
+        for child in reversed(self._children.values()):
+            if child.poll() is None:
+                child.terminate()
+        deadline = time.monotonic() + grace_s
+        for child in self._children.values():
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+        _end(psutil.Process().children(recursive=True), max(0.5, deadline - time.monotonic()))
+
+    def end_leftovers(self) -> int:
+        """End what an earlier launcher of this state folder left behind when it was killed; tell how many."""
+        left = [process for process in psutil.process_iter() if process.pid != os.getpid() and self._is_ours(process)]
+        _end(left, 2.0)
+        return len(left)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get(MARK) == self._state
+        except (psutil.Error, OSError):
+            return False
+
+
+def _end(processes: list[psutil.Process], grace_s: float) -> None:
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    _, alive = psutil.wait_procs(processes, timeout=grace_s)
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=2.0)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,159 @@
+"""What holds for every beat series and every way its packets may reach us."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.heartrate.beat_tracker import Beat, BeatTracker
+from app.heartrate.sensor_clock import ticks_to_us
+from app.heartrate.strap_tracker import StrapTracker
+from tests.heartrate.straps import SLOT_US, START_US, Sent, Series, disturb, series, transmit
+
+COMMON = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+
+truths = st.builds(
+    series,
+    st.lists(st.integers(min_value=260, max_value=2200), min_size=1, max_size=120),
+    st.integers(min_value=0, max_value=200_000),
+    st.integers(min_value=0, max_value=1000),
+)
+kinds = st.sampled_from(["page4", "page0", "legacy"])
+phases = st.integers(min_value=0, max_value=SLOT_US)
+seeds = st.integers(min_value=0, max_value=2**32)
+
+
+def push_all(packets: list[Sent], tracker: BeatTracker | None = None) -> list[Beat]:
+    tracker = tracker or BeatTracker()
+    return [beat for packet in packets for beat in tracker.push(packet.payload, packet.at_us)]
+
+
+def collapse(beats: list[Beat]) -> list[Beat]:
+    """As the tables do: of each beat its last revision."""
+    newest: dict[tuple[int, int], Beat] = {}
+    for beat in beats:
+        kept = newest.get((beat.epoch, beat.count))
+        if kept is None or beat.revision > kept.revision:
+            newest[beat.epoch, beat.count] = beat
+    return sorted(newest.values(), key=lambda beat: (beat.epoch, beat.count))
+
+
+def index_of(beat: Beat, truth: Series) -> int:
+    """Which beat of the truth this is: its counters, rolled up, name it."""
+    index: int = (beat.count - truth.first_count) % 256
+    while index < len(truth.ticks) and (truth.ticks[index] - beat.ticks) % 65_536 != 0:
+        index += 256
+    assert index < len(truth.ticks), "a beat that never was"
+    return index
+
+
+@COMMON
+@given(truths, kinds, phases, seeds, st.floats(0, 0.9), st.floats(0, 0.5), st.integers(0, 1_000_000))
+def test_intervals_are_exact_or_unknown_and_no_beat_comes_twice(
+    truth: Series, kind: str, phase: int, seed: int, loss: float, twice: float, late_us: int
+) -> None:
+    beats = push_all(disturb(transmit(truth, kind, phase), seed, loss, twice, late_us))
+    assert max(Counter((beat.epoch, beat.count, beat.revision) for beat in beats).values(), default=0) <= 1
+    collapsed = collapse(beats)
+    indices = [index_of(beat, truth) for beat in collapsed]
+    assert len(set(indices)) == len(indices)
+    for beat, index in zip(collapsed, indices, strict=True):
+        if beat.rr_ticks is not None:
+            assert index > 0
+            assert beat.rr_ticks == truth.ticks[index] - truth.ticks[index - 1]
+            assert beat.previous_ticks == beat.ticks - beat.rr_ticks
+        assert beat.heart_rate in (None, truth.rates()[index])
+
+
+@COMMON
+@given(truths, kinds, phases, seeds, st.floats(0, 0.5), st.integers(0, 1_000_000))
+def test_without_loss_no_beat_is_missed(
+    truth: Series, kind: str, phase: int, seed: int, twice: float, late_us: int
+) -> None:
+    sent = transmit(truth, kind, phase)
+    shown = {packet.index for packet in sent}
+    beats = collapse(push_all(disturb(sent, seed, 0.0, twice, late_us)))
+    assert shown <= {index_of(beat, truth) for beat in beats}
+    assert all(beat.rr_ticks is not None for beat in beats if index_of(beat, truth) - 1 in shown)
+
+
+@COMMON
+@given(truths, kinds, phases, seeds, st.floats(0, 0.9), st.integers(0, 1_000_000))
+def test_moments_are_near_the_truth_and_in_order(
+    truth: Series, kind: str, phase: int, seed: int, loss: float, late_us: int
+) -> None:
+    beats = collapse(push_all(disturb(transmit(truth, kind, phase), seed, loss, 0.0, late_us)))
+    moments = [beat.time_us for beat in beats]
+    assert all(earlier < later for earlier, later in zip(moments, moments[1:], strict=False))
+    for beat in beats:
+        true_us = START_US + ticks_to_us(truth.ticks[index_of(beat, truth)] - truth.ticks[0])
+        # Never early; late by the radio slots that were lost at worst.
+        assert true_us - 2 <= beat.time_us
+
+
+@COMMON
+@given(truths, kinds, phases, seeds, st.floats(0, 0.5), st.integers(0, 1_000_000), st.data())
+def test_a_snapshot_goes_on_exactly_alike(
+    truth: Series, kind: str, phase: int, seed: int, loss: float, late_us: int, data: st.DataObject
+) -> None:
+    packets = disturb(transmit(truth, kind, phase), seed, loss, 0.2, late_us)
+    cut = data.draw(st.integers(0, len(packets)))
+    original = BeatTracker()
+    before = push_all(packets[:cut], original)
+    restored = BeatTracker.restore(original.snapshot())
+    assert before + push_all(packets[cut:], restored) == push_all(packets)
+    push_all(packets[cut:], original)
+    assert restored.snapshot() == original.snapshot()
+
+
+@COMMON
+@given(truths, kinds, phases, seeds, st.integers(1, 60))
+def test_a_recording_sent_twice_gives_the_very_same_beats(
+    truth: Series, kind: str, phase: int, seed: int, array: int
+) -> None:
+    packets = disturb(transmit(truth, kind, phase), seed, 0.1, 0.0, 0)
+
+    def beats(sequence: list[Sent]) -> list[Beat]:
+        strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+        return [beat for p in sequence for beat in strap.push(p.payload, p.at_us, "usb-1", p.number)]
+
+    once = beats(packets)
+    arrays = [packets[i : i + array] for i in range(0, len(packets), array)]
+    each_twice = beats([packet for part in arrays for packet in part + part])
+    whole_twice = beats(packets + packets)
+    assert each_twice == once
+    assert set(whole_twice) == set(once)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.binary(min_size=8, max_size=8), st.integers(-(10**9), 10**12)), max_size=60))
+def test_any_bytes_at_any_time_are_survived(packets: list[tuple[bytes, int]]) -> None:
+    strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+    beats = [
+        beat
+        for number, (payload, at_us) in enumerate(packets)
+        for beat in strap.push(payload, START_US + at_us, "usb-1", number)
+    ]
+    assert all(beat.rr_ticks is None or beat.rr_ticks > 0 for beat in beats)
+    for payload, _ in packets:
+        BeatTracker.restore(BeatTracker().snapshot()).push(payload, 0)
+
+
+@COMMON
+@given(truths, kinds, phases, seeds, st.floats(0, 0.6), st.floats(0, 0.6))
+def test_two_receivers_hear_at_least_what_each_hears(
+    truth: Series, kind: str, phase: int, seed: int, loss_one: float, loss_two: float
+) -> None:
+    sent = transmit(truth, kind, phase)
+    one, two = disturb(sent, seed, loss_one, 0, 0), disturb(sent, seed + 1, loss_two, 0, 0)
+    both = collapse(push_all(sorted(one + two, key=lambda packet: packet.at_us)))
+    heard = {packet.index for packet in one} | {packet.index for packet in two}
+    assert heard <= {index_of(beat, truth) for beat in both}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '[99, 1, ""]', "null", "{}"])
+def test_a_foreign_snapshot_is_refused(text: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        BeatTracker.restore(text)
