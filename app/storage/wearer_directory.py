@@ -73,7 +73,10 @@ class _TopicFollower(threading.Thread):
             "sasl.username": kafka.sasl_username,
             "sasl.password": kafka.sasl_password,
         }
-        self._consumer = Consumer({key: value for key, value in settings.items() if value is not None})
+        given = {key: value for key, value in settings.items() if value is not None}
+        self._consumer = Consumer(given)
+        # A connection of its own: Moose's in-memory broker answers nothing else on one that waits for messages.
+        self._asker = Consumer(given)
         self._book = book
         self._read = threading.Condition()
         self._next_offset: dict[int, int] = {}
@@ -92,7 +95,7 @@ class _TopicFollower(threading.Thread):
         deadline = time.monotonic() + timeout_s
         try:
             ends = {
-                partition: self._consumer.get_watermark_offsets(
+                partition: self._asker.get_watermark_offsets(
                     TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
                 )[1]
                 for partition in self._partitions()
@@ -106,7 +109,7 @@ class _TopicFollower(threading.Thread):
             )
 
     def _partitions(self) -> list[int]:
-        metadata = self._consumer.list_topics(self._topic, timeout=SYNC_TIMEOUT_S)
+        metadata = self._asker.list_topics(self._topic, timeout=SYNC_TIMEOUT_S)
         return sorted(metadata.topics[self._topic].partitions) or [0]
 
     def _take(self, message: Message) -> None:

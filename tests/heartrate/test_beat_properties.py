@@ -1,6 +1,7 @@
 """What holds for every beat series and every way its packets may reach us."""
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_moments_are_near_the_truth_and_in_order(
 ) -> None:
     beats = collapse(push_all(disturb(transmit(truth, kind, phase), seed, loss, 0.0, late_us)))
     moments = [beat.time_us for beat in beats]
-    assert all(earlier < later for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(moments))
     for beat in beats:
         true_us = START_US + ticks_to_us(truth.ticks[index_of(beat, truth)] - truth.ticks[0])
         # Never early; late by the radio slots that were lost at worst.

@@ -1,0 +1,261 @@
+"""The engine: chDB connections to one data folder.
+
+One connection runs one query at a time; several run in parallel. Connections are kept by the database and the settings
+that were made on them, so a setting of one request never reaches another. A session has a connection of its own.
+"""
+
+import fcntl
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chdb
+
+KEPT_CONNECTIONS = 32
+
+_CODE = re.compile(r"Code: (\d+)\.")
+
+Scope = tuple[str, tuple[tuple[str, str], ...]]
+"""What a connection was set up with: database, settings."""
+
+
+class EngineError(Exception):
+    """ClickHouse's own error. `code` as in its list of error codes; the text is what ClickHouse says."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement gave."""
+
+    data: bytes
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    elapsed_ns: int = 0
+
+
+class _Connection:
+    """The one place that speaks to chDB."""
+
+    def __init__(self, path: Path) -> None:
+        self._chdb: Any = chdb.connect(str(path))
+
+    def query(self, sql: str, output_format: str, parameters: Mapping[str, str]) -> Result:
+        began = time.monotonic_ns()
+        with _engine_errors():
+            result = self._chdb.query(sql, output_format, params=dict(parameters))
+            return Result(
+                bytes(result.bytes()),
+                read_rows=int(result.storage_rows_read() or 0),
+                read_bytes=int(result.storage_bytes_read() or 0),
+                elapsed_ns=time.monotonic_ns() - began,
+            )
+
+    def insert(self, sql: str, input_format: str, chunks: Iterable[bytes]) -> Result:
+        began = time.monotonic_ns()
+        with _engine_errors():
+            inserter = self._chdb.send_insert(sql, input_format)
+            try:
+                for chunk in chunks:
+                    if chunk:
+                        inserter.append(chunk)
+            except BaseException:
+                inserter.cancel()
+                raise
+            done = inserter.finish()
+        return Result(
+            b"",
+            written_rows=int(done.rows_written),
+            written_bytes=int(done.bytes_written),
+            elapsed_ns=time.monotonic_ns() - began,
+        )
+
+    def close(self) -> None:
+        self._chdb.close()
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    try:
+        yield
+    except (chdb.ChdbError, RuntimeError) as error:
+        text = str(error)
+        found = _CODE.search(text)
+        raise EngineError(int(found.group(1)) if found else 1001, text) from error
+
+
+class Session:
+    """A connection that remembers, for one client at a time."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self.connection = connection
+        self.lock = threading.Lock()
+        self.expires = 0.0
+
+
+class Engine:
+    """A data folder, opened. Raises `EngineError` where another server has it open."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock_file = (path / "beatstream.lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise EngineError(76, f"{path} is in use by another server") from error
+        self._idle: OrderedDict[Scope, list[_Connection]] = OrderedDict()
+        self._sessions: dict[str, Session] = {}
+        self._mutex = threading.Lock()
+        # An idle connection that is never given away keeps the engine loaded.
+        self._anchor = _Connection(path)
+        self._stand_ins()
+
+    def _stand_ins(self) -> None:
+        """System tables that this engine lacks: a single node without policies and without a Keeper tree."""
+        self._anchor.query("CREATE DATABASE IF NOT EXISTS beatstream_system ENGINE = Memory", "Null", {})
+        self._anchor.query(
+            "CREATE TABLE IF NOT EXISTS beatstream_system.zookeeper "
+            "(name String, value String, path String) ENGINE = Memory",
+            "Null",
+            {},
+        )
+        self._anchor.query("TRUNCATE TABLE beatstream_system.zookeeper", "Null", {})
+        self._anchor.query("INSERT INTO beatstream_system.zookeeper VALUES ('', '', '/')", "Null", {})
+        self._anchor.query(
+            "CREATE TABLE IF NOT EXISTS beatstream_system.row_policies "
+            "(name String, short_name String, database String, table String, id UUID, storage String, "
+            "select_filter Nullable(String), is_restrictive UInt8, apply_to_all UInt8, apply_to_list Array(String), "
+            "apply_to_except Array(String)) ENGINE = Memory",
+            "Null",
+            {},
+        )
+
+    def query(self, sql: str, output_format: str, parameters: Mapping[str, str], scope: Scope) -> Result:
+        """Run a statement in a scope. Raises `EngineError`."""
+        with self._connection(scope) as connection:
+            return connection.query(sql, output_format, parameters)
+
+    def insert(self, sql: str, input_format: str, chunks: Iterable[bytes], scope: Scope) -> Result:
+        """Insert what the chunks hold. Raises `EngineError`; what the chunks raise passes through."""
+        with self._connection(scope) as connection:
+            return connection.insert(sql, input_format, chunks)
+
+    @contextmanager
+    def _connection(self, scope: Scope) -> Iterator[_Connection]:
+        with self._mutex:
+            kept = self._idle.get(scope)
+            connection = kept.pop() if kept else None
+        if connection is None:
+            connection = _Connection(self._path)
+            try:
+                _set_up(connection, scope)
+            except EngineError:
+                connection.close()
+                raise
+        healthy = False
+        try:
+            yield connection
+            healthy = True
+        except EngineError:
+            healthy = True
+            raise
+        finally:
+            self._give_back(scope, connection, healthy=healthy)
+
+    def _give_back(self, scope: Scope, connection: _Connection, *, healthy: bool) -> None:
+        if not healthy:
+            connection.close()
+            return
+        with self._mutex:
+            self._idle.setdefault(scope, []).append(connection)
+            self._idle.move_to_end(scope)
+            surplus = sum(map(len, self._idle.values())) - KEPT_CONNECTIONS
+            closing = []
+            while surplus > 0:
+                oldest = next(iter(self._idle))
+                closing.append(self._idle[oldest].pop())
+                if not self._idle[oldest]:
+                    del self._idle[oldest]
+                surplus -= 1
+        for old in closing:
+            old.close()
+
+    @contextmanager
+    def session(
+        self, name: str, timeout_s: float, scope: Scope, *, must_exist: bool
+    ) -> Iterator["Engine | SessionEngine"]:
+        """A named session's connection, with this request's settings for its duration. Raises `EngineError`."""
+        with self._mutex:
+            now = time.monotonic()
+            for gone in [
+                key for key, session in self._sessions.items() if session.expires < now and not session.lock.locked()
+            ]:
+                self._sessions.pop(gone).connection.close()
+            session = self._sessions.get(name)
+            if session is None:
+                if must_exist:
+                    raise EngineError(372, f"Code: 372. DB::Exception: Session {name} not found. (SESSION_NOT_FOUND)")
+                session = self._sessions[name] = Session(_Connection(self._path))
+            if not session.lock.acquire(blocking=False):
+                raise EngineError(
+                    373,
+                    f"Code: 373. DB::Exception: Session {name} is locked by a concurrent client. (SESSION_IS_LOCKED)",
+                )
+            session.expires = now + timeout_s
+        try:
+            _set_up(session.connection, scope)
+            yield SessionEngine(session.connection)
+        finally:
+            for setting, _ in scope[1]:
+                session.connection.query(f"SET {setting} = DEFAULT", "Null", {})
+            session.expires = time.monotonic() + timeout_s
+            session.lock.release()
+
+    def close(self) -> None:
+        """Close every connection; the data folder is free for another server then."""
+        with self._mutex:
+            for connections in self._idle.values():
+                for connection in connections:
+                    connection.close()
+            for session in self._sessions.values():
+                session.connection.close()
+            self._idle.clear()
+            self._sessions.clear()
+        self._anchor.close()
+        self._lock_file.close()
+
+
+class SessionEngine:
+    """A session's connection, asked as an engine is."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, output_format: str, parameters: Mapping[str, str], _scope: Scope) -> Result:
+        """As `Engine.query`."""
+        return self._connection.query(sql, output_format, parameters)
+
+    def insert(self, sql: str, input_format: str, chunks: Iterable[bytes], _scope: Scope) -> Result:
+        """As `Engine.insert`."""
+        return self._connection.insert(sql, input_format, chunks)
+
+
+def _set_up(connection: _Connection, scope: Scope) -> None:
+    database, settings = scope
+    if database:
+        connection.query(f"USE `{database.replace(chr(96), chr(96) * 2)}`", "Null", {})
+    for name, value in settings:
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        connection.query(f"SET {name} = '{escaped}'", "Null", {})
