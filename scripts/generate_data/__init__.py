@@ -1,0 +1,1 @@
+"""Synthetic straps, and replay of recordings: records for the ingest API."""

@@ -1,0 +1,265 @@
+"""The command line of generate-data."""
+
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from app.heartrate.device_number import InvalidDeviceId, parse_device_id
+from scripts.generate_data import recordings, replay
+from scripts.generate_data.group import synthetic_group
+from scripts.generate_data.records import Record, assignment
+from scripts.generate_data.sending import Tally, send
+from scripts.generate_data.sinks import ASSIGNMENT, HttpSink, KafkaSink, LineSink, Sink, SinkError
+
+EXIT_BAD_INPUT, EXIT_NOT_DELIVERED, EXIT_REJECTED, EXIT_INTERRUPTED = 2, 3, 4, 130
+_SHOWN_REASONS = 5
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Send synthetic or recorded hearts to Beatstream.\n\n"
+    "[bold]Exit codes[/]: 0 all sent, 2 bad input, 3 not delivered, 4 some records rejected, 130 interrupted.",
+)
+console = Console(stderr=True, highlight=False)
+
+
+class Target(StrEnum):
+    """Where to send."""
+
+    HTTP = "http"
+    KAFKA = "kafka"
+    JSONL = "jsonl"
+    STDOUT = "-"
+
+
+class At(StrEnum):
+    """Which time a replay has."""
+
+    NOW = "now"
+    ORIGINAL = "original"
+
+
+To = Annotated[
+    Target, typer.Option("--to", help="http: the ingest API; kafka: the topics; jsonl: a file; -: standard output.")
+]
+Url = Annotated[str, typer.Option(help="For --to http: where Moose answers.")]
+Broker = Annotated[str, typer.Option(help="For --to kafka.")]
+Output = Annotated[Path, typer.Option(help="For --to jsonl.")]
+Batch = Annotated[int, typer.Option(min=1, max=20_000, help="Packets in one request at most.")]
+Loss = Annotated[float, typer.Option(min=0, max=1, help="Share of the packets that the radio loses.")]
+Seed = Annotated[int, typer.Option(help="Same seed and start: same bytes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+Speed = Annotated[str, typer.Option(help="1: real time; 60: a minute a second; max: as fast as possible.")]
+Start = Annotated[str | None, typer.Option(help="When the data begins, RFC 3339 with zone. Default: now.")]
+NoRegister = Annotated[bool, typer.Option("--no-register", help="Do not say who wears the straps.")]
+
+
+@cli.command()
+def run(
+    straps: Annotated[int, typer.Option(min=1, max=10_000, help="How many people.")] = 12,
+    seconds: Annotated[str, typer.Option(help="How long, or: endless.")] = "endless",
+    speed: Speed = "1",
+    seed: Seed = 1,
+    start: Start = None,
+    loss: Loss = 0.05,
+    perfect: Annotated[bool, typer.Option("--perfect", help="No contact slips, nobody out of range.")] = False,
+    no_register: NoRegister = False,
+    to: To = Target.HTTP,
+    url: Url = "http://localhost:4000",
+    broker: Broker = "localhost:19092",
+    output: Output = Path("packets.jsonl"),
+    batch: Batch = 500,
+    quiet: Quiet = False,
+) -> None:
+    """A class of synthetic people.
+
+    [bold]Examples[/]
+
+    generate-data run --straps 12 [dim]a class of twelve, until Ctrl-C[/]
+
+    generate-data run --straps 60 --seconds 600 --speed max --seed 7 [dim]ten minutes of sixty, at once[/]
+
+    generate-data run --seconds 5 --to - | head [dim]look at the records[/]
+    """
+    length = _length(seconds)
+    group = synthetic_group(straps, seed=seed, start_us=_start(start), seconds=length, loss=loss, perfect=perfect)
+    sink = _sink(to, url, broker, output)
+    people = [] if no_register else group.assignments
+    _deliver(sink, people, group.records, speed=_speed(speed), batch=batch, expected_s=length, quiet=quiet)
+
+
+@cli.command("replay")
+def replay_file(
+    file: Annotated[
+        Path, typer.Argument(help="FIT, TCX, CSV or text of RR intervals, CSV of timestamp and heart_rate, or JSONL.")
+    ],
+    at: Annotated[At, typer.Option(help="original: at the times recorded; now: shifted to the present.")] = At.NOW,
+    device: Annotated[str, typer.Option(help="Device number of the strap that replays.")] = "863436",
+    user_id: Annotated[int, typer.Option(min=1, help="Who wears it.")] = 1,
+    name: Annotated[str, typer.Option(help="Their name.")] = "Replay",
+    speed: Speed = "1",
+    seed: Seed = 1,
+    start: Start = None,
+    loss: Loss = 0.0,
+    burst_loss: Annotated[
+        bool, typer.Option("--burst-loss", help="Lose packets in bursts, not independently.")
+    ] = False,
+    drift_ppm: Annotated[float, typer.Option(help="How much faster the strap's crystal runs.")] = 0.0,
+    no_register: NoRegister = False,
+    to: To = Target.HTTP,
+    url: Url = "http://localhost:4000",
+    broker: Broker = "localhost:19092",
+    output: Output = Path("packets.jsonl"),
+    batch: Batch = 500,
+    quiet: Quiet = False,
+) -> None:
+    """A recorded heart, as a strap would transmit it.
+
+    [bold]Examples[/]
+
+    generate-data replay ride.fit --speed max --at original [dim]a ride, at its own times[/]
+
+    generate-data replay intervals.txt --name Ada --user-id 7 [dim]RR intervals, beat for beat, live[/]
+    """
+    pace = _speed(speed)
+    try:
+        number = parse_device_id(device)
+        recording = recordings.read(file)
+        records, start_us, expected_s = _records(recording, at, pace, start, number, seed, loss, burst_loss, drift_ppm)
+        # A recording that cannot be read shows it before anything is sent.
+        records = chain([first], records) if (first := next(records, None)) is not None else records
+    except (recordings.RecordingError, InvalidDeviceId) as error:
+        _fail(str(error), EXIT_BAD_INPUT)
+    sink = _sink(to, url, broker, output)
+    people = [] if no_register or start_us is None else [assignment(device, user_id, name, start_us)]
+    _deliver(sink, people, records, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
+
+
+def _records(
+    recording: recordings.Recording, at: At, pace: float, start: str | None, number: int, seed: int, loss: float,
+    burst_loss: bool, drift_ppm: float,  # noqa: FBT001 (handed on as it is)
+) -> tuple[Iterator[Record], int | None, float | None]:  # fmt: skip
+    """The records, when the data begins (None: raw packets, whose straps are somebody's already), how long it lasts."""
+    if isinstance(recording, recordings.PacketRecording):
+        return replay.replayed_packets(recording, None if at is At.ORIGINAL else _start(start)), None, None
+    length = replay.span_s(recording)
+    # What is sent at once shall end now; what is sent as it beats shall begin now.
+    begin_us = _start(start) if start or pace else _start(None) - round(length + 2) * replay.SECOND_US
+    if isinstance(recording, recordings.HeartRateRecording):
+        first = recording.samples[0][0]
+        shift_s = 0 if at is At.ORIGINAL else -(-begin_us // replay.SECOND_US) + 1 - first
+        beats = replay.beats_of_seconds(recording, shift_s)
+        start_us = (first - 1 + shift_s) * replay.SECOND_US
+    else:
+        beats, start_us = replay.beats_of_intervals(recording, begin_us), begin_us
+    strap = replay.replayed_strap(number, beats, seed=seed, loss=loss, bursts=burst_loss, drift_ppm=drift_ppm)
+    return strap, start_us, length
+
+
+def _deliver(
+    sink: Sink,
+    people: list[str],
+    records: Iterator[Record],
+    *,
+    speed: float,
+    batch: int,
+    expected_s: float | None,
+    quiet: bool,
+) -> None:
+    try:
+        if people:
+            sink.send(ASSIGNMENT, people)
+        tally = send(records, sink, speed=speed, batch_size=batch, expected_s=expected_s, console=console, quiet=quiet)
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args and not quiet:
+            _summary(sink, interrupt.args[0])
+        sys.exit(EXIT_INTERRUPTED)
+    except (SinkError, recordings.RecordingError) as error:
+        _fail(str(error), EXIT_NOT_DELIVERED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has read enough
+        sys.exit(0)
+    if not quiet:
+        _summary(sink, tally)
+    for reason in sink.rejected[:_SHOWN_REASONS]:
+        console.print(f"rejected: {reason}", style="red", markup=False)
+    if sink.rejected:
+        sys.exit(EXIT_REJECTED)
+
+
+def _summary(sink: Sink, tally: Tally) -> None:
+    span = 0.0 if tally.first_us is None or tally.last_us is None else (tally.last_us - tally.first_us) / 1_000_000
+    console.print(
+        f"sent {tally.sent} packets of {span:.0f} s in {tally.ended - tally.began:.1f} s ({tally.rate:.0f}/s), "
+        f"{len(sink.rejected)} rejected, {sink.retries} retries"
+    )
+
+
+def _sink(to: Target, url: str, broker: str, output: Path) -> Sink:
+    try:
+        match to:
+            case Target.HTTP:
+                return HttpSink(url)
+            case Target.KAFKA:
+                return KafkaSink(broker)
+            case Target.JSONL:
+                return LineSink(output)
+            case Target.STDOUT:
+                return LineSink(None)
+    except SinkError as error:
+        _fail(str(error), EXIT_BAD_INPUT)
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return 0.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 <= speed < float("inf"):
+        _fail(f"--speed: {text!r} is neither a number nor max", EXIT_BAD_INPUT)
+    return speed
+
+
+def _length(text: str) -> float | None:
+    if text == "endless":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        _fail(f"--seconds: {text!r} is neither a number of seconds nor endless", EXIT_BAD_INPUT)
+    return seconds
+
+
+def _start(text: str | None) -> int:
+    if text is None:
+        return time.time_ns() // 1000
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        _fail(f"--start: {text!r} is not RFC 3339", EXIT_BAD_INPUT)
+    if moment.tzinfo is None:
+        _fail(f"--start: {text!r} has no zone", EXIT_BAD_INPUT)
+    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    console.print(text, style="red", markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()

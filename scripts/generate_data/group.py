@@ -1,0 +1,81 @@
+"""A class of synthetic people with straps, as one receiver hears it."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from scripts.generate_data import heart
+from scripts.generate_data.radio import Radio
+from scripts.generate_data.records import Clockface, Record, assignment, raw_records
+from scripts.generate_data.strap import Model, Strap, felt, transmissions
+
+RECEIVER_ID = "synthetic-1"
+MODELS = (Model.PREVIOUS_BEAT,) * 7 + (Model.DEFAULT,) * 2 + (Model.LEGACY,)
+SLIPS_PER_HOUR, AWAY_PER_HOUR = 3.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Who takes part, and what is sent of them."""
+
+    assignments: list[str]
+    """Records for strap_assignment."""
+    records: Iterator[Record]
+    """Records for raw_ant_hr_packet, by time; endless unless `seconds` is given."""
+
+
+def synthetic_group(
+    count: int, *, seed: int, start_us: int, seconds: float | None, loss: float, perfect: bool = False
+) -> Group:
+    """A class of `count` people from `start_us` (µs since 1970 UTC) on. The same arguments give the same bytes.
+
+    `perfect` leaves contact slips and range out; `loss` is the share of packets lost.
+    """
+    random = Random(seed)
+    members = heart.people(count, random)
+    clockface = Clockface()
+    numbers = _device_numbers(count, random)
+    streams, assignments = [], []
+    for person, number in zip(members, numbers, strict=True):
+        # Each strap has its own chance, so that one more strap changes nothing for the others.
+        own = Random(f"{seed}/{person.user_id}")
+        strap = Strap(
+            device_number=number,
+            model=MODELS[person.user_id % len(MODELS)],
+            phase_us=own.randrange(246_000),
+            drift_ppm=own.gauss(0, 15),
+            first_ticks=own.randrange(65_536),
+            first_count=own.randrange(256),
+            battery_volts=own.uniform(2.4, 3.05),
+        )
+        moments = (start_us + round(at * 1_000_000) for at in heart.beats(person, own))
+        radio = Radio(loss, own, away_per_hour=0.0 if perfect else AWAY_PER_HOUR)
+        heard = (
+            sent
+            for sent in transmissions(strap, felt(moments, own, 0.0 if perfect else SLIPS_PER_HOUR))
+            if radio.hears(sent.at_us)
+        )
+        device_id = str(number)
+        streams.append(_until(raw_records(device_id, RECEIVER_ID, heard, clockface), start_us, seconds))
+        assignments.append(assignment(device_id, person.user_id, person.name, start_us))
+    return Group(assignments, heapq.merge(*streams))
+
+
+def _until(records: Iterator[Record], start_us: int, seconds: float | None) -> Iterator[Record]:
+    for record in records:
+        if seconds is not None and record.at_us >= start_us + seconds * 1_000_000:
+            return
+        yield record
+
+
+def _device_numbers(count: int, random: Random) -> list[int]:
+    """Distinct 20-bit numbers; every tenth shares its low 16 bits with the one before (field-notes.md 1)."""
+    numbers: list[int] = []
+    while len(numbers) < count:
+        number = random.randrange(1 << 16, 1 << 20)
+        if len(numbers) % 10 == 9:
+            number = numbers[-1] ^ 1 << 17
+        if number not in numbers and number >= 1 << 16:
+            numbers.append(number)
+    return numbers

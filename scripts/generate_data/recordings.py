@@ -1,0 +1,149 @@
+"""Recordings of real hearts: FIT and TCX (heart rate a second), CSV or text (RR intervals, or seconds), JSON lines."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree.ElementTree import ParseError, iterparse
+
+import fitdecode
+
+_TCX = "{http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2}"
+_RR_IN_SECONDS_BELOW = 10.0
+"""An interval below this is in seconds: none is shorter than 10 ms or longer than 10 s."""
+
+
+class RecordingError(Exception):
+    """The recording cannot be replayed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartRateRecording:
+    """Heart rate once a second."""
+
+    samples: list[tuple[int, int]]
+    """(Unix second, bpm), ascending; seconds without a heart rate are not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalRecording:
+    """Every RR interval, without a clock."""
+
+    intervals_ms: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class PacketRecording:
+    """Raw records, as sent before."""
+
+    file: Path
+
+    def records(self) -> Iterator[dict[str, object]]:
+        """The records in order. Raises `RecordingError` at a line that is none."""
+        with self.file.open() as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    record = json.loads(line)
+                except ValueError as error:
+                    raise RecordingError(f"{self.file}, line {number}: {error}") from error
+                if not isinstance(record, dict) or "ant_hr_packet" not in record:
+                    raise RecordingError(f"{self.file}, line {number}: no raw packet")
+                yield record
+
+
+Recording = HeartRateRecording | IntervalRecording | PacketRecording
+
+
+def read(file: Path) -> Recording:
+    """Read a recording, by the ending of its name. Raises `RecordingError`."""
+    if not file.is_file():
+        raise RecordingError(f"{file}: there is no such file")
+    match file.suffix.lower():
+        case ".fit":
+            return _seconds(file, _fit(file))
+        case ".tcx":
+            return _seconds(file, _tcx(file))
+        case ".jsonl" | ".ndjson":
+            return PacketRecording(file)
+        case ".csv" | ".txt" | ".rr":
+            return _text(file)
+        case ending:
+            raise RecordingError(f"{file}: {ending or 'no ending'} is not known; fit, tcx, csv, txt or jsonl are")
+
+
+def _seconds(file: Path, samples: Iterator[tuple[datetime, int | None]]) -> HeartRateRecording:
+    by_second = {round(moment.timestamp()): rate for moment, rate in samples if rate}
+    if not by_second:
+        raise RecordingError(f"{file}: holds no heart rate")
+    return HeartRateRecording(sorted(by_second.items()))
+
+
+def _fit(file: Path) -> Iterator[tuple[datetime, int | None]]:
+    try:
+        with fitdecode.FitReader(file) as reader:
+            for frame in reader:
+                if isinstance(frame, fitdecode.FitDataMessage) and frame.name == "record":
+                    moment = frame.get_value("timestamp", fallback=None)
+                    rate = frame.get_value("heart_rate", fallback=None)
+                    if isinstance(moment, datetime):
+                        yield moment, rate if isinstance(rate, int) else None
+    except fitdecode.FitError as error:
+        raise RecordingError(f"{file}: {error}") from error
+
+
+def _tcx(file: Path) -> Iterator[tuple[datetime, int | None]]:
+    try:
+        # Python's expat refuses entity bombs since 2.4.1, and external entities are never fetched.
+        for _, element in iterparse(file):  # noqa: S314
+            if element.tag == f"{_TCX}Trackpoint":
+                moment, rate = element.findtext(f"{_TCX}Time"), element.findtext(f"{_TCX}HeartRateBpm/{_TCX}Value")
+                if moment:
+                    yield _moment(file, moment), int(float(rate)) if rate else None
+                element.clear()
+    except (ParseError, ValueError) as error:
+        raise RecordingError(f"{file}: {error}") from error
+
+
+def _text(file: Path) -> Recording:
+    """A column of RR intervals; or columns with a header that names a timestamp and a heart rate."""
+    with file.open(newline="") as lines:
+        rows = [row for row in csv.reader(lines) if row and not row[0].lstrip().startswith("#")]
+    if not rows:
+        raise RecordingError(f"{file}: empty")
+    header = [cell.strip().lower() for cell in rows[0]]
+    if "timestamp" in header and ("heart_rate" in header or "hr" in header):
+        at, rate = header.index("timestamp"), header.index("heart_rate" if "heart_rate" in header else "hr")
+        return _seconds(
+            file, ((_moment(file, row[at]), int(float(row[rate])) if row[rate].strip() else None) for row in rows[1:])
+        )
+    body = rows if _is_number(rows[0][0]) else rows[1:]
+    try:
+        intervals = [float(row[0]) for row in body]
+    except ValueError as error:
+        raise RecordingError(f"{file}: a column of RR intervals is expected ({error})") from error
+    if not intervals or min(intervals) <= 0:
+        raise RecordingError(f"{file}: RR intervals are positive numbers, in ms or s")
+    scale = 1000.0 if max(intervals) < _RR_IN_SECONDS_BELOW else 1.0
+    return IntervalRecording([interval * scale for interval in intervals])
+
+
+def _moment(file: Path, text: str) -> datetime:
+    if _is_number(text):
+        return datetime.fromtimestamp(float(text), UTC)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise RecordingError(f"{file}: {error}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
