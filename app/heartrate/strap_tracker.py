@@ -13,8 +13,8 @@ from app.heartrate.beat_tracker import Beat, BeatTracker
 Recover = Callable[[int, str, int], BeatTracker]
 """Gives the tracker as of just before a packet: (received_us, receiver_id, packet_count)."""
 
-LATEST_US = 30_000_000
-"""A packet may be heard so much before the newest of its lane; the tracker sorts such packets in."""
+LATEST_US = 4_000_000
+"""A packet may be heard so much before the newest of its lane: not longer than the tracker remembers beats."""
 
 LANE_REACH_US = 3_600_000_000
 """After a longer silence nothing of the past matters any more, and a lane starts anew."""

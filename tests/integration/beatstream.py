@@ -51,6 +51,7 @@ class Beatstream:
         (folder / "home").mkdir()
         self._process: subprocess.Popen[str] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30.0)
+        self.empty_answers: dict[str, Any] = {}
 
     # --- life
 
@@ -67,11 +68,27 @@ class Beatstream:
                 text=True,
                 start_new_session=True,
             )
-        process = self._process
+        process, said_before = self._process, len(self.said())
         wait_for(
-            lambda: process.poll() is not None or "Ready." in self.said(), "the stack's ready line", READY_TIMEOUT_S
+            lambda: process.poll() is not None or "Ready." in self.said()[said_before:],
+            "the stack's ready line",
+            READY_TIMEOUT_S,
         )
         assert process.poll() is None, f"the launcher ended:\n{self.said()}\n{self.moose_log()}"
+
+    def kill_launcher(self) -> None:
+        """kill -9 of the launcher alone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(STOP_TIMEOUT_S)
+        self._process = None
+
+    def await_end(self) -> int:
+        """Wait until the launcher ends by itself; returns its exit code."""
+        assert self._process is not None
+        code = self._process.wait(15)
+        self._process = None
+        return code
 
     def stop(self) -> int:
         """Ctrl-C; returns the exit code. Fails where a process or a port outlives it."""
@@ -203,6 +220,10 @@ class Beatstream:
             )
 
         wait_for(settled, "the pipeline to have taken everything in", timeout_s, every_s=0.2)
+
+    def await_lag(self, group: str, topic: str, timeout_s: float = 60.0) -> None:
+        """Wait until a consumer group has committed all that is on a topic."""
+        wait_for(lambda: self.lag(group, topic) == 0, f"{group} to have read {topic}", timeout_s)
 
     def lag(self, group: str, topic: str) -> int:
         """Messages of a topic that a consumer group has not committed yet."""

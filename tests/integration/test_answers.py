@@ -1,0 +1,221 @@
+"""The contract of design.md, over HTTP: ingest, assignments, the four APIs, and what is answered to bad input."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.beatstream import Beatstream, wait_for
+from tests.integration.conftest import EMPTY_QUESTIONS
+from tests.integration.packets import beats, packet, rfc3339
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("name", EMPTY_QUESTIONS)
+def test_an_empty_database_answers_no_entries(beatstream: Beatstream, name: str) -> None:
+    assert beatstream.empty_answers[name] == {"entries": []}
+
+
+def test_a_registered_person_comes_back_from_every_api(beatstream: Beatstream) -> None:
+    start = datetime(2026, 11, 23, 10, 0, 0, 200_000, tzinfo=UTC)
+    assert beatstream.post(
+        "strap_assignment",
+        {"device_id": "863436", "user_id": 7, "user_name": "Ada", "assigned_at": "2026-11-23T09:00:00Z"},
+    ).is_success
+    assert beatstream.post("raw_ant_hr_packet", beats("863436", start, 20)).is_success
+    beatstream.await_settled()
+    span = {"start": "2026-11-23T10:00:00Z", "end": "2026-11-23T10:01:00Z"}
+    (stats,) = beatstream.api("getUserHeartRateStats", user_name="Ada", **span)
+    assert stats == {
+        "user_id": 7,
+        "user_name": "Ada",
+        "min_heart_rate": 120,
+        "max_heart_rate": 120,
+        "avg_heart_rate": 120.0,
+        "beat_count": 20,
+        "first_beat": "2026-11-23T10:00:00.200000Z",
+        "last_updated": "2026-11-23T10:00:09.700000Z",
+    }
+    group = beatstream.api("get_group_hr_by_second", users="Ada", **span)
+    assert [entry["second"] for entry in group] == [f"2026-11-23T10:00:{second:02}Z" for second in range(1, 11)]
+    assert group[0] == {
+        "second": "2026-11-23T10:00:01Z",
+        "avg_heart_rate": 120.0,
+        "min_heart_rate": 120,
+        "max_heart_rate": 120,
+        "user_count": 1,
+    }
+    assert beatstream.api("getHR", timestamp="2026-11-23T10:00:00.500Z", window_seconds=2) == [
+        {"user_id": 7, "user_name": "Ada", "second": f"2026-11-23T10:00:{second:02}Z", "avg_heart_rate": 120.0}
+        for second in (1, 2)
+    ]
+    (latest,) = beatstream.api("getLatestUserHeartRates", users="Ada,Nobody")
+    assert latest["hr_value"] == 120
+    assert latest["rr_interval_ms"] == pytest.approx(500, abs=1)
+    assert latest["hr_timestamp_seconds"] == pytest.approx(start.timestamp() + 9.5, abs=0.002)
+    assert latest["device_id"] == "863436"
+
+
+def test_the_one_object_of_the_contract_is_taken(beatstream: Beatstream) -> None:
+    answer = beatstream.post(
+        "raw_ant_hr_packet",
+        {
+            "device_id": "863435",
+            "packet_count": 17,
+            "ant_hr_packet": "04FF0a14ce180764",
+            "received_at": "2026-11-23T10:00:00.250Z",
+            "receiver_id": "usb-1",
+        },
+    )
+    assert (answer.status_code, answer.text) == (200, "SUCCESS")
+    beatstream.await_settled()
+    (entry,) = beatstream.api("getLatestUserHeartRates", users="Strap 863435")
+    assert (entry["user_id"], entry["hr_value"], entry["rr_interval_ms"]) == (0, 100, None)
+
+
+def test_a_packet_without_its_time_gets_the_pipelines(beatstream: Beatstream) -> None:
+    before = datetime.now(UTC)
+    record = packet("700001", 1, 1, before, 99)
+    del record["received_at"], record["receiver_id"]
+    assert beatstream.post("raw_ant_hr_packet", record).is_success
+    beatstream.await_settled()
+    (entry,) = beatstream.api("getLatestUserHeartRates", users="Strap 700001")
+    assert before.timestamp() - 0.1 <= entry["hr_timestamp_seconds"] <= datetime.now(UTC).timestamp()
+    assert 0 <= entry["age_seconds"] < 60
+
+
+def test_latest_is_sorted_filtered_and_cut(beatstream: Beatstream) -> None:
+    now = datetime.now(UTC)
+    rates = {"710001": 95, "710002": 160, "710003": 130}
+    assert beatstream.post(
+        "raw_ant_hr_packet", [packet(device, 0, 1, now, rate) for device, rate in rates.items()]
+    ).is_success
+    beatstream.await_settled()
+    mine = "Strap 710001,Strap 710002,Strap 710003"
+
+    def seen(**parameters: Any) -> list[int]:
+        return [entry["hr_value"] for entry in beatstream.api("getLatestUserHeartRates", users=mine, **parameters)]
+
+    assert seen() == [160, 130, 95]
+    assert seen(limit=2) == [160, 130]
+    assert seen(min_hr=100, max_hr=150) == [130]
+    assert seen(max_age_seconds=0) == []
+    assert seen(max_age_seconds=3600) == [160, 130, 95]
+
+
+def test_unknown_heart_rate_is_null_and_comes_last(beatstream: Beatstream) -> None:
+    now = datetime.now(UTC)
+    records = [
+        packet("720001", 0, 1, now, 80),
+        packet("720001", 1, 2, now + timedelta(milliseconds=500), None),
+        packet("720002", 0, 1, now, 60),
+    ]
+    assert beatstream.post("raw_ant_hr_packet", records).is_success
+    beatstream.await_settled()
+    entries = beatstream.api("getLatestUserHeartRates", users="Strap 720001,Strap 720002")
+    assert [(entry["device_id"], entry["hr_value"]) for entry in entries] == [("720002", 60), ("720001", None)]
+    (stats,) = beatstream.api("getUserHeartRateStats", user_name="Strap 720001")
+    assert (stats["beat_count"], stats["min_heart_rate"], stats["avg_heart_rate"]) == (2, 80, 80.0)
+
+
+def test_an_assignment_counts_from_its_moment_on(beatstream: Beatstream) -> None:
+    start = datetime(2026, 11, 22, 8, 0, 0, 100_000, tzinfo=UTC)
+    records = beats("730001", start, 40)
+    assert beatstream.post("raw_ant_hr_packet", records[:20]).is_success
+    beatstream.await_settled()
+    for user_id, name, after_s in ((31, "Bo", 10), (32, "Cy", 15)):
+        assert beatstream.post(
+            "strap_assignment",
+            {
+                "device_id": "730001",
+                "user_id": user_id,
+                "user_name": name,
+                "assigned_at": rfc3339(start + timedelta(seconds=after_s)),
+            },
+        ).is_success
+
+    def arrived() -> bool:
+        return beatstream.rows("SELECT count() FROM strap_assignment WHERE device_id = '730001'") == [(2,)]
+
+    wait_for(arrived, "the assignments to be stored", 10)
+    assert beatstream.post("raw_ant_hr_packet", records[20:]).is_success
+    beatstream.await_settled()
+    counts = beatstream.rows(
+        "SELECT user_id, user_name, count() FROM unified_hr_packet FINAL WHERE device_id = '730001' "
+        "GROUP BY ALL ORDER BY user_id"
+    )
+    assert counts == [(0, "Strap 730001", 20), (31, "Bo", 10), (32, "Cy", 10)]
+    # The strap is somebody's now: it is no longer shown as a stranger's.
+    shown = beatstream.api("getLatestUserHeartRates", users="Strap 730001,Bo,Cy")
+    assert [entry["user_name"] for entry in shown] == ["Bo", "Cy"]
+
+
+def test_an_assignment_is_picked_up_within_5_seconds(beatstream: Beatstream) -> None:
+    def send(beat: int) -> None:
+        assert beatstream.post("raw_ant_hr_packet", packet("740001", beat, beat, datetime.now(UTC), 77)).is_success
+
+    send(1)
+    beatstream.await_settled()
+    assert beatstream.api("getLatestUserHeartRates", users="Strap 740001")
+    assert beatstream.post("strap_assignment", {"device_id": "740001", "user_id": 41, "user_name": "Di"}).is_success
+    beat = 1
+
+    def di_is_seen() -> list[dict[str, Any]]:
+        nonlocal beat
+        beat += 1
+        send(beat)
+        return beatstream.api("getLatestUserHeartRates", users="Di")
+
+    wait_for(di_is_seen, "the new wearer's beats", 5.0, every_s=0.5)
+
+
+BAD_PARAMETERS = [
+    ("getLatestUserHeartRates", {"limit": "abc"}, "limit"),
+    ("getLatestUserHeartRates", {"limit": 0}, "limit"),
+    ("getLatestUserHeartRates", {"min_hr": "x"}, "min_hr"),
+    ("getLatestUserHeartRates", {"max_age_seconds": -1}, "max_age_seconds"),
+    ("getUserHeartRateStats", {"window_seconds": 0}, "window_seconds"),
+    ("getUserHeartRateStats", {"start": "yesterday"}, "start"),
+    ("getUserHeartRateStats", {"start": "2026-11-23T10:00:00"}, "start"),
+    ("getUserHeartRateStats", {"end": "2026-11-23T10:00:00Z"}, "start"),
+    ("getUserHeartRateStats", {"start": "2026-11-23T10:00:00Z", "end": "2026-11-23T09:00:00Z"}, "end"),
+    ("getUserHeartRateStats", {"start": "2026-11-23T10:00:00Z", "window_seconds": 5}, "window_seconds"),
+    ("get_group_hr_by_second", {"window_seconds": 86_401}, "window_seconds"),
+    ("get_group_hr_by_second", {"start": "2020-01-01T00:00:00Z"}, "start"),
+    ("getHR", {}, "timestamp"),
+    ("getHR", {"timestamp": "10:00"}, "timestamp"),
+    ("getHR", {"timestamp": "2026-11-23T10:00:00Z", "window_seconds": "many"}, "window_seconds"),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "named"), BAD_PARAMETERS)
+def test_a_bad_parameter_is_named(beatstream: Beatstream, name: str, parameters: dict[str, Any], named: str) -> None:
+    answer = beatstream.http.get(f"/api/{name}", params=parameters)
+    assert answer.status_code == 400
+    assert named in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("packet_count", "x"),
+        ("packet_count", None),
+        ("ant_hr_packet", 5),
+        ("received_at", "soon"),
+        ("device_id", 863436),
+    ],
+)
+def test_an_array_with_a_bad_field_is_refused_naming_it(beatstream: Beatstream, field: str, value: Any) -> None:
+    good = packet("750001", 0, 1, datetime.now(UTC))
+    answer = beatstream.post("raw_ant_hr_packet", [good, {**good, "packet_count": 1, field: value}])
+    assert answer.status_code == 400
+    assert field in answer.text
+
+
+def test_a_missing_field_is_named(beatstream: Beatstream) -> None:
+    record = packet("750001", 0, 1, datetime.now(UTC))
+    del record["ant_hr_packet"]
+    answer = beatstream.post("raw_ant_hr_packet", [record])
+    assert answer.status_code == 400
+    assert "ant_hr_packet" in answer.text
