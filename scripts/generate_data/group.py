@@ -75,7 +75,8 @@ def _device_numbers(count: int, random: Random) -> list[int]:
     while len(numbers) < count:
         number = random.randrange(1 << 16, 1 << 20)
         if len(numbers) % 10 == 9:
-            number = numbers[-1] ^ 1 << 17
-        if number not in numbers and number >= 1 << 16:
+            nibble, low16 = divmod(numbers[-1], 1 << 16)
+            number = (nibble % 15 + 1) << 16 | low16
+        if number not in numbers:
             numbers.append(number)
     return numbers

@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.integration.beatstream import Beatstream
+from tests.integration.packets import beats
 
 pytestmark = pytest.mark.stack
 
@@ -23,8 +25,12 @@ def test_ctrl_c_leaves_nothing_and_a_restart_finds_everything(beatstream: Beatst
             *beatstream.rows("SELECT count() FROM strap_assignment FINAL"),
         ]
 
+    assert beatstream.post(
+        "raw_ant_hr_packet", beats("770001", datetime.now(UTC) - timedelta(minutes=1), 60)
+    ).is_success
+    beatstream.await_settled()
     before = content()
-    assert before[1][0] > 0
+    assert before[1][0] >= 60
     assert beatstream.stop() == 0
     beatstream.start()
     assert content() == before

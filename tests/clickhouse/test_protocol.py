@@ -1,0 +1,257 @@
+"""ClickHouse's HTTP interface, as its clients use it."""
+
+import gzip
+import signal
+import subprocess
+import threading
+import uuid
+import zlib
+from typing import Any
+
+import clickhouse_connect
+import httpx
+import lz4.frame
+import pytest
+import zstandard
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from stack.clickhouse import wire
+from tests.clickhouse.server import PASSWORD, USER, Server
+
+
+@pytest.fixture
+def client(server: Server) -> Any:
+    client = clickhouse_connect.get_client(host="127.0.0.1", port=server.port, username=USER, password=PASSWORD)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def table(server: Server) -> str:
+    name = f"t_{uuid.uuid4().hex}"
+    server.text(f"CREATE TABLE {name} (id Int64, name String) ENGINE = MergeTree ORDER BY id")
+    return name
+
+
+def test_clickhouse_connect_inserts_and_queries(client: Client, table: str) -> None:
+    client.insert(table, [[1, "a"], [2, "b"], [3, "ü"]], column_names=["id", "name"])
+    result = client.query(f"SELECT id, name FROM {table} WHERE id >= {{least:Int64}} ORDER BY id", {"least": 2})
+    assert result.result_rows == [(2, "b"), (3, "ü")]
+    listed = client.query("SELECT {a:Array(String)}, {n:Nullable(Int64)}", {"a": ["x", "y'z"], "n": None})
+    assert listed.result_rows == [(["x", "y'z"], None)]
+
+
+def test_clickhouse_connect_sees_errors_and_goes_on(client: Client) -> None:
+    with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
+        client.query("SELECT * FROM nowhere")
+    assert client.command("SELECT 7") == 7
+
+
+def test_clickhouse_rs_gets_compressed_blocks(server: Server) -> None:
+    answer = server.ask(
+        "SELECT toUInt8(7) AS seven, 'x' AS text",
+        default_format="RowBinaryWithNamesAndTypes",
+        compress="1",
+        wait_end_of_query="1",
+    )
+    assert wire.decompress_blocks(answer.content) == b"\x02\x05seven\x04text\x05UInt8\x06String\x07\x01x"
+
+
+def test_a_large_answer_is_many_blocks(server: Server) -> None:
+    answer = server.ask("SELECT number FROM numbers(500000)", default_format="RowBinary", compress="1")
+    plain = wire.decompress_blocks(answer.content)
+    assert plain == b"".join(n.to_bytes(8, "little") for n in range(500_000))
+
+
+ENCODINGS = {
+    "identity": lambda data: data,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstandard.compress,
+    "lz4": lz4.frame.compress,
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_insert_body_in_every_encoding(server: Server, table: str, encoding: str) -> None:
+    body = b"".join(b'{"id": %d, "name": "n"}\n' % n for n in range(1000))
+    answer = server.http.post(
+        "/",
+        params={"query": f"INSERT INTO {table} FORMAT JSONEachRow"},
+        content=ENCODINGS[encoding](body),
+        headers={"Content-Encoding": encoding},
+    )
+    assert answer.status_code == 200, answer.text
+    assert '"written_rows": "1000"' in answer.headers["X-ClickHouse-Summary"]
+    assert server.text(f"SELECT count(), sum(id) FROM {table}") == "1000\t499500"
+
+
+FORMATS = {
+    "Values": b"(1, 'a'), (2, 'b;)')",
+    "JSONEachRow": b'{"id":1,"name":"a"}\n{"id":2,"name":"b;)"}',
+    "CSV": b'1,"a"\n2,"b;)"\n',
+    "TabSeparated": b"1\ta\n2\tb;)\n",
+    "RowBinary": (1).to_bytes(8, "little") + b"\x01a" + (2).to_bytes(8, "little") + b"\x03b;)",
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("where", ["url", "body"])
+def test_an_insert_in_every_format(server: Server, table: str, name: str, where: str) -> None:
+    statement = f"INSERT INTO {table} (id, name) " + ("VALUES" if name == "Values" else f"FORMAT {name}")
+    if where == "url":
+        answer = server.ask(statement, FORMATS[name])
+    else:
+        answer = server.http.post("/", content=statement.encode() + b"\n" + FORMATS[name])
+    assert answer.status_code == 200, answer.text
+    assert server.text(f"SELECT * FROM {table} ORDER BY id FORMAT TSV") == "1\ta\n2\tb;)"
+
+
+def test_a_chunked_insert_of_compressed_blocks(server: Server, table: str) -> None:
+    blocks = wire.compress_blocks(b"".join(b"%d\tx\n" % n for n in range(300_000)))
+    chunks = (blocks[at : at + 7777] for at in range(0, len(blocks), 7777))
+    answer = server.http.post(
+        "/", params={"query": f"INSERT INTO {table} FORMAT TSV", "decompress": "1"}, content=chunks
+    )
+    assert answer.status_code == 200, answer.text
+    assert server.text(f"SELECT count() FROM {table}") == "300000"
+
+
+def test_a_bad_row_refuses_the_insert(server: Server, table: str) -> None:
+    answer = server.ask(f"INSERT INTO {table} FORMAT JSONEachRow", b'{"id":1,"name":"a"}\n{"id":"x"}')
+    assert answer.status_code == 400
+    assert answer.headers["X-ClickHouse-Exception-Code"] in answer.text
+    assert server.text(f"SELECT count() FROM {table}") == "0"
+
+
+@pytest.mark.parametrize(
+    ("sql", "status", "code"),
+    [
+        ("SELEC 1", 400, 62),
+        ("SELECT * FROM nowhere", 404, 60),
+        ("SELECT nofunction()", 404, 46),
+        ("SELECT no", 404, 47),
+    ],
+)
+def test_errors_carry_code_and_status(server: Server, sql: str, status: int, code: int) -> None:
+    answer = server.ask(sql)
+    assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (status, str(code))
+    assert answer.text.startswith(f"Code: {code}. DB::Exception: ")
+
+
+def test_parameters_settings_and_database(server: Server) -> None:
+    assert server.text("SELECT {x:String} FORMAT TSVRaw", param_x="it's") == "it's"
+    assert server.text("SELECT getSetting('max_threads')", max_threads="1") == "1"
+    assert server.ask("SELECT 1", no_such_setting="1").headers["X-ClickHouse-Exception-Code"] == "115"
+    server.text("CREATE DATABASE IF NOT EXISTS other")
+    assert server.text("SELECT currentDatabase()", database="other") == "other"
+    assert server.text("SELECT currentDatabase()") == "default"
+    assert server.ask("SELECT 1", database="missing").headers["X-ClickHouse-Exception-Code"] == "81"
+
+
+def test_get_is_readonly(server: Server, table: str) -> None:
+    assert server.http.get("/", params={"query": "SELECT 1"}).text == "1\n"
+    refused = server.http.get("/", params={"query": f"INSERT INTO {table} SELECT 1, 'x'"})
+    assert refused.headers["X-ClickHouse-Exception-Code"] == "164"
+
+
+def test_a_session_remembers_and_settings_do_not_leak(server: Server) -> None:
+    session = uuid.uuid4().hex
+    server.text("CREATE TEMPORARY TABLE mine (x Int8)", session_id=session)
+    server.text("INSERT INTO mine VALUES (5)", session_id=session, max_threads="1")
+    assert server.text("SELECT x FROM mine", session_id=session) == "5"
+    assert server.text("SELECT getSetting('max_threads')", session_id=session) != "1"
+    assert server.ask("SELECT x FROM mine").status_code == 404
+    unknown = server.ask("SELECT 1", session_id="never", session_check="1")
+    assert unknown.headers["X-ClickHouse-Exception-Code"] == "372"
+
+
+@pytest.mark.parametrize(
+    ("headers", "parameters", "status"),
+    [
+        ({"X-ClickHouse-User": USER, "X-ClickHouse-Key": PASSWORD}, {}, 200),
+        ({}, {"user": USER, "password": PASSWORD}, 200),
+        ({}, {"user": "hashed", "password": "123"}, 200),
+        ({}, {"user": "hashed", "password": "124"}, 403),
+        ({}, {"user": USER, "password": "x"}, 403),
+        ({}, {}, 403),
+        ({"Authorization": "Basic ???"}, {}, 403),
+        ({"Host": "evil.example", "X-ClickHouse-User": USER, "X-ClickHouse-Key": PASSWORD}, {}, 403),
+    ],
+)
+def test_who_may_ask(server: Server, headers: dict[str, str], parameters: dict[str, str], status: int) -> None:
+    answer = httpx.post(server.url, content=b"SELECT 1", headers=headers, params=parameters)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.text == "1\n"
+
+
+REFUSED = [
+    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    "SELECT * FROM/**/`file`('/etc/passwd', 'LineAsString')",
+    "SELECT * FROM url('http://127.0.0.1/', 'LineAsString')",
+    "SELECT * FROM remote('127.0.0.2', system.one)",
+    "SELECT * FROM s3('http://127.0.0.1/x')",
+    "SELECT * FROM executable('id', 'LineAsString', 'x String')",
+    "CREATE TABLE f (x String) ENGINE = File(TSV)",
+    "CREATE TABLE f (x String) ENGINE = URL('http://127.0.0.1/', TSV)",
+    "SELECT 1 INTO OUTFILE '/tmp/x'",
+    "SELECT file('/etc/passwd')",
+]
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_files_programs_and_other_hosts_are_out_of_reach(server: Server, sql: str) -> None:
+    answer = server.ask(sql)
+    assert answer.headers["X-ClickHouse-Exception-Code"] == "497"
+
+
+def test_their_names_are_harmless_elsewhere(server: Server) -> None:
+    assert server.text("SELECT 'file(1)', 1 AS url -- remote('x')") == "file(1)\t1"
+
+
+def test_system_tables_that_moose_asks_for(server: Server) -> None:
+    assert server.text("SELECT 1 FROM system.zookeeper WHERE path = '/' LIMIT 1") == "1"
+    assert server.text("SELECT count() FROM `system`.`row_policies` WHERE name = 'system.row_policies'") == "0"
+    assert server.text("SELECT 'system.zookeeper'") == "system.zookeeper"
+
+
+def test_many_at_once(server: Server) -> None:
+    wrong: list[object] = []
+
+    def ask(number: int) -> None:
+        for turn in range(20):
+            value = number * 100 + turn
+            answer = server.ask(f"SELECT {value}, getSetting('max_block_size')", max_block_size=str(1000 + number))
+            if answer.text != f"{value}\t{1000 + number}\n":
+                wrong.append(answer.text)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_acknowledged_rows_survive_kill_9(own_server: Server) -> None:
+    own_server.text("CREATE TABLE kept (n Int64) ENGINE = MergeTree ORDER BY n")
+    for number in range(50):
+        assert own_server.ask("INSERT INTO kept FORMAT TSV", b"%d\n" % number).status_code == 200
+    own_server.end(signal.SIGKILL)
+    own_server.start()
+    assert own_server.text("SELECT count(), sum(n) FROM kept") == "50\t1225"
+    assert own_server.text("SELECT 1 FROM system.zookeeper WHERE path = '/'") == "1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_asked(own_server: Server, number: signal.Signals) -> None:
+    own_server.text("SELECT 1")
+    assert own_server.end(number) in (0, -number)
+
+
+def test_a_second_server_on_the_same_data_says_so(own_server: Server) -> None:
+    second = subprocess.run(own_server.command(), capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert "is in use by another server" in second.stderr

@@ -1,0 +1,92 @@
+"""The repository keeps its own rules."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPILED = {
+    "requirements.txt": ["pyproject.toml"],
+    "requirements-generate.txt": ["--group", "generate"],
+    "requirements-dev.txt": ["pyproject.toml", "--group", "dev"],
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_requirement_files_are_in_step_with_pyproject(name: str, tmp_path: Path) -> None:
+    # Beside a copy, so that pins stay as they are where pyproject.toml still allows them.
+    shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    options = [
+        "--python",
+        sys.executable,
+        "--quiet",
+        "--universal",
+        "--generate-hashes",
+        "--no-annotate",
+        "--no-header",
+        "-o",
+        name,
+    ]
+    subprocess.run(
+        [str(Path(sys.executable).parent / "uv"), "pip", "compile", *options, *COMPILED[name]], cwd=tmp_path, check=True
+    )
+    assert (tmp_path / name).read_text() == (ROOT / name).read_text(), "run: make lock"
+
+
+def test_docker_compose_is_valid() -> None:
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "check-jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+    ]
+    done = subprocess.run([*command, ROOT / "docker-compose.yml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def imports(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def test_the_domain_imports_only_the_standard_library() -> None:
+    for file in (ROOT / "app" / "heartrate").glob("*.py"):
+        foreign = {
+            name
+            for name in imports(file)
+            if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith("app.heartrate")
+        }
+        assert not foreign, f"{file.name}: {foreign}"
+
+
+def test_imports_point_one_way() -> None:
+    for file in (ROOT / "app").rglob("*.py"):
+        assert not {name for name in imports(file) if name.split(".")[0] in ("scripts", "stack", "live", "tests")}, file
+    for folder in ("scripts", "stack"):
+        for file in (ROOT / folder).rglob("*.py"):
+            foreign = {name for name in imports(file) if name.split(".")[0] == "app"}
+            assert all(name.startswith("app.heartrate") for name in foreign), file
+
+
+def test_no_machine_and_no_registry_is_named() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        file = ROOT / name
+        if file.suffix in (".csv", ".json") or not file.is_file():
+            continue
+        text = file.read_text()
+        for pattern in (r"/root/", r"/home/\w+/", r"pypi\.org", r"pythonhosted", r"index-url"):
+            if name != "tests/project/test_project.py":
+                assert not re.search(pattern, text), f"{name}: {pattern}"
