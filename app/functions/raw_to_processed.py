@@ -89,7 +89,7 @@ def _rows(
         ProcessedAntHRPacket(
             device_id=device_id,
             epoch=beat.epoch,
-            heart_beat_count=beat.count,
+            heart_beat_count=beat.beat_count,
             previous_beat_time=None if beat.previous_ticks is None else beat.previous_ticks / TICKS_PER_SECOND,
             last_beat_time=beat.ticks / TICKS_PER_SECOND,
             calculated_heart_rate=beat.heart_rate,
@@ -104,7 +104,7 @@ def _rows(
         )
         for beat in beats
     ]
-    if beats[-1].count % STATE_EVERY_BEATS == 0:
+    if beats[-1].beat_count % STATE_EVERY_BEATS == 0:
         rows[-1].tracker_state = tracker.snapshot()
     return rows
 

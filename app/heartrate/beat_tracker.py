@@ -8,9 +8,8 @@ is unknown. Nothing is ever guessed (notes 3).
 """
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.heartrate.pages import COMMON_INVALID, event_times_computed
 from app.heartrate.profile import FIRST_COMMAND_PAGE, LAST_COMMAND_PAGE, PAGE_MASK, TICKS_PER_SECOND, DataPage
@@ -61,13 +60,12 @@ class Event(StrEnum):
     NOT_HRM = "not_hrm"
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """A heartbeat. Its identity is (epoch, count)."""
+class Beat(NamedTuple):
+    """A heartbeat. Its identity is (epoch, beat_count)."""
 
     epoch: int
     """When the first packet of this run of the strap's clock was heard, µs since 1970 UTC."""
-    count: int
+    beat_count: int
     """Heart beat count, unwrapped; never decreases from one epoch to the next."""
     ticks: int
     """Event time, 1/1024 s, unwrapped; likewise."""

@@ -38,7 +38,12 @@ class Person:
 
 def people(count: int, random: Random) -> list[Person]:
     """So many people with distinct names and user_ids from 1."""
-    names = [f"{first} {initial}." for initial in LAST_INITIALS for first in FIRST_NAMES]
+    initials = random.sample(LAST_INITIALS, len(LAST_INITIALS))
+    names = [
+        f"{first} {initials[(turn + place) % len(initials)]}."
+        for turn in range(len(initials))
+        for place, first in enumerate(FIRST_NAMES)
+    ]
     chosen = [names[i % len(names)] + (f" {i // len(names) + 1}" if i >= len(names) else "") for i in range(count)]
     group = []
     for number, name in enumerate(chosen, start=1):

@@ -66,7 +66,7 @@ def test_synthetic_hearts_are_believable_and_decode_without_a_gap() -> None:
     group = synthetic_group(10, seed=5, start_us=START_US, seconds=900, loss=0, perfect=True)
     for beats in read_back(group.records).values():
         assert all(beat.rr_ticks is not None for beat in beats[2:] if beat.revision == 0)
-        counts = [beat.count for beat in beats if beat.revision == 0]
+        counts = [beat.beat_count for beat in beats if beat.revision == 0]
         assert all(after == before + 1 for before, after in pairwise(counts))
         rates = [beat.heart_rate for beat in beats if beat.heart_rate is not None]
         assert 35 < min(rates) < 120

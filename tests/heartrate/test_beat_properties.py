@@ -36,15 +36,15 @@ def collapse(beats: list[Beat]) -> list[Beat]:
     """As the tables do: of each beat its last revision."""
     newest: dict[tuple[int, int], Beat] = {}
     for beat in beats:
-        kept = newest.get((beat.epoch, beat.count))
+        kept = newest.get((beat.epoch, beat.beat_count))
         if kept is None or beat.revision > kept.revision:
-            newest[beat.epoch, beat.count] = beat
-    return sorted(newest.values(), key=lambda beat: (beat.epoch, beat.count))
+            newest[beat.epoch, beat.beat_count] = beat
+    return sorted(newest.values(), key=lambda beat: (beat.epoch, beat.beat_count))
 
 
 def index_of(beat: Beat, truth: Series) -> int:
     """Which beat of the truth this is: its counters, rolled up, name it."""
-    index: int = (beat.count - truth.first_count) % 256
+    index: int = (beat.beat_count - truth.first_count) % 256
     while index < len(truth.ticks) and (truth.ticks[index] - beat.ticks) % 65_536 != 0:
         index += 256
     assert index < len(truth.ticks), "a beat that never was"
@@ -57,7 +57,7 @@ def test_intervals_are_exact_or_unknown_and_no_beat_comes_twice(
     truth: Series, kind: str, phase: int, seed: int, loss: float, twice: float, late_us: int
 ) -> None:
     beats = push_all(disturb(transmit(truth, kind, phase), seed, loss, twice, late_us))
-    assert max(Counter((beat.epoch, beat.count, beat.revision) for beat in beats).values(), default=0) <= 1
+    assert max(Counter((beat.epoch, beat.beat_count, beat.revision) for beat in beats).values(), default=0) <= 1
     collapsed = collapse(beats)
     indices = [index_of(beat, truth) for beat in collapsed]
     assert len(set(indices)) == len(indices)
