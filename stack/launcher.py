@@ -21,6 +21,7 @@ from stack.settings import Settings
 READY_TIMEOUT_S = 180.0
 STOP_GRACE_S = 6.0
 _POLL_S = 0.1
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Mode(StrEnum):
@@ -180,14 +181,14 @@ class Stack:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Stopped`, once: a second one must not interrupt the ending."""
+    """Turn SIGINT, SIGTERM and SIGHUP into `Stopped`, once: a second one must not interrupt the ending."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
         raise Stopped
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _ENDING}
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from rich.console import Console
 from app.heartrate.device_number import InvalidDeviceId, parse_device_id
 from scripts.generate_data import recordings, replay
 from scripts.generate_data.group import synthetic_group
+from scripts.generate_data.radio import Air
 from scripts.generate_data.records import Record, assignment
 from scripts.generate_data.sending import Tally, send
 from scripts.generate_data.sinks import ASSIGNMENT, HttpSink, KafkaSink, LineSink, Sink, SinkError
@@ -94,7 +95,7 @@ def run(
     group = synthetic_group(straps, seed=seed, start_us=_start(start), seconds=length, loss=loss, perfect=perfect)
     sink = _sink(to, url, broker, output)
     people = [] if no_register else group.assignments
-    _deliver(sink, people, group.records, speed=_speed(speed), batch=batch, expected_s=length, quiet=quiet)
+    _deliver(sink, people, group.records, group.air, speed=_speed(speed), batch=batch, expected_s=length, quiet=quiet)
 
 
 @cli.command("replay")
@@ -133,21 +134,31 @@ def replay_file(
     pace = _speed(speed)
     try:
         number = parse_device_id(device)
-        recording = recordings.read(file)
-        records, start_us, expected_s = _records(recording, at, pace, start, number, seed, loss, burst_loss, drift_ppm)
+        recording, air = recordings.read(file), Air()
+        records, start_us, expected_s = _records(
+            recording, at, pace, start, number, air, seed, loss, burst_loss, drift_ppm
+        )
         # A recording that cannot be read shows it before anything is sent.
         records = chain([first], records) if (first := next(records, None)) is not None else records
     except (recordings.RecordingError, InvalidDeviceId) as error:
         _fail(str(error), EXIT_BAD_INPUT)
     sink = _sink(to, url, broker, output)
     people = [] if no_register or start_us is None else [assignment(device, user_id, name, start_us)]
-    _deliver(sink, people, records, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
+    _deliver(sink, people, records, air, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
 
 
 def _records(
-    recording: recordings.Recording, at: At, pace: float, start: str | None, number: int, seed: int, loss: float,
-    burst_loss: bool, drift_ppm: float,  # noqa: FBT001 (handed on as it is)
-) -> tuple[Iterator[Record], int | None, float | None]:  # fmt: skip
+    recording: recordings.Recording,
+    at: At,
+    pace: float,
+    start: str | None,
+    number: int,
+    air: Air,
+    seed: int,
+    loss: float,
+    burst_loss: bool,  # noqa: FBT001 (handed on as it is)
+    drift_ppm: float,
+) -> tuple[Iterator[Record], int | None, float | None]:
     """The records, when the data begins (None: raw packets, whose straps are somebody's already), how long it lasts."""
     if isinstance(recording, recordings.PacketRecording):
         return replay.replayed_packets(recording, None if at is At.ORIGINAL else _start(start)), None, None
@@ -161,7 +172,7 @@ def _records(
         start_us = (first - 1 + shift_s) * replay.SECOND_US
     else:
         beats, start_us = replay.beats_of_intervals(recording, begin_us), begin_us
-    strap = replay.replayed_strap(number, beats, seed=seed, loss=loss, bursts=burst_loss, drift_ppm=drift_ppm)
+    strap = replay.replayed_strap(number, beats, air=air, seed=seed, loss=loss, bursts=burst_loss, drift_ppm=drift_ppm)
     return strap, start_us, length
 
 
@@ -169,6 +180,7 @@ def _deliver(
     sink: Sink,
     people: list[str],
     records: Iterator[Record],
+    air: Air,
     *,
     speed: float,
     batch: int,
@@ -178,7 +190,9 @@ def _deliver(
     try:
         if people:
             sink.send(ASSIGNMENT, people)
-        tally = send(records, sink, speed=speed, batch_size=batch, expected_s=expected_s, console=console, quiet=quiet)
+        tally = send(
+            records, air, sink, speed=speed, batch_size=batch, expected_s=expected_s, console=console, quiet=quiet
+        )
     except KeyboardInterrupt as interrupt:
         if interrupt.args and not quiet:
             _summary(sink, interrupt.args[0])
@@ -200,6 +214,7 @@ def _summary(sink: Sink, tally: Tally) -> None:
     span = 0.0 if tally.first_us is None or tally.last_us is None else (tally.last_us - tally.first_us) / 1_000_000
     console.print(
         f"sent {tally.sent} packets of {span:.0f} s in {tally.ended - tally.began:.1f} s ({tally.rate:.0f}/s), "
+        f"{tally.air.loss:.1%} lost by the radio, "
         f"{len(sink.rejected)} rejected, {sink.retries} retries"
     )
 

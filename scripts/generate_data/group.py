@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from scripts.generate_data import heart
-from scripts.generate_data.radio import Radio
+from scripts.generate_data.radio import Air, Radio
 from scripts.generate_data.records import Clockface, Record, assignment, raw_records
 from scripts.generate_data.strap import Model, Strap, felt, transmissions
 
@@ -23,6 +23,7 @@ class Group:
     """Records for strap_assignment."""
     records: Iterator[Record]
     """Records for raw_ant_hr_packet, by time; endless unless `seconds` is given."""
+    air: Air
 
 
 def synthetic_group(
@@ -34,7 +35,7 @@ def synthetic_group(
     """
     random = Random(seed)
     members = heart.people(count, random)
-    clockface = Clockface()
+    clockface, air = Clockface(), Air()
     numbers = _device_numbers(count, random)
     streams, assignments = [], []
     for person, number in zip(members, numbers, strict=True):
@@ -50,7 +51,7 @@ def synthetic_group(
             battery_volts=own.uniform(2.4, 3.05),
         )
         moments = (start_us + round(at * 1_000_000) for at in heart.beats(person, own))
-        radio = Radio(loss, own, away_per_hour=0.0 if perfect else AWAY_PER_HOUR)
+        radio = Radio(loss, own, air, away_per_hour=0.0 if perfect else AWAY_PER_HOUR)
         heard = (
             sent
             for sent in transmissions(strap, felt(moments, own, 0.0 if perfect else SLIPS_PER_HOUR))
@@ -59,7 +60,7 @@ def synthetic_group(
         device_id = str(number)
         streams.append(_until(raw_records(device_id, RECEIVER_ID, heard, clockface), start_us, seconds))
         assignments.append(assignment(device_id, person.user_id, person.name, start_us))
-    return Group(assignments, heapq.merge(*streams))
+    return Group(assignments, heapq.merge(*streams), air)
 
 
 def _until(records: Iterator[Record], start_us: int, seconds: float | None) -> Iterator[Record]:

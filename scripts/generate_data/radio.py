@@ -1,9 +1,23 @@
 """The air between straps and a receiver: packets get lost, in bursts more than alone (Gilbert 1960, Elliott 1963)."""
 
+from dataclasses import dataclass
 from random import Random
 
 MEAN_BURST_PACKETS = 4.0
 LOSS_IN_BURST = 0.85
+
+
+@dataclass(slots=True)
+class Air:
+    """What all radios together heard of what was sent."""
+
+    sent: int = 0
+    lost: int = 0
+
+    @property
+    def loss(self) -> float:
+        """Share of the packets that was lost, 0 to 1."""
+        return self.lost / self.sent if self.sent else 0.0
 
 
 class Radio:
@@ -13,11 +27,15 @@ class Radio:
         loss: Share of the packets that is lost on average, 0 to 1.
         bursts: Lose them in bursts; else independently.
         random: Where chance comes from.
+        air: Where it counts what it hears and what not.
         away_per_hour: How often the strap leaves the receiver's range, for 10 s on average.
     """
 
-    def __init__(self, loss: float, random: Random, *, bursts: bool = True, away_per_hour: float = 0.0) -> None:
+    def __init__(
+        self, loss: float, random: Random, air: Air, *, bursts: bool = True, away_per_hour: float = 0.0
+    ) -> None:
         self._loss = loss
+        self._air = air
         self._random = random
         self._bursts = bursts and 0 < loss < LOSS_IN_BURST
         self._bad = False
@@ -31,6 +49,12 @@ class Radio:
 
     def hears(self, at_us: int) -> bool:
         """Whether a packet sent at this moment (µs) is heard."""
+        heard = self._hears(at_us)
+        self._air.sent += 1
+        self._air.lost += not heard
+        return heard
+
+    def _hears(self, at_us: int) -> bool:
         if self._away_per_us:
             passed, self._last_us = at_us - (self._last_us or at_us), at_us
             if at_us > self._away_until_us and self._random.random() < self._away_per_us * passed:

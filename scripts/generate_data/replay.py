@@ -6,7 +6,7 @@ from datetime import datetime
 from random import Random
 
 from app.heartrate.profile import TICKS_PER_SECOND
-from scripts.generate_data.radio import Radio
+from scripts.generate_data.radio import Air, Radio
 from scripts.generate_data.recordings import HeartRateRecording, IntervalRecording, PacketRecording, RecordingError
 from scripts.generate_data.records import Clockface, Record, raw_records
 from scripts.generate_data.strap import Beat, Strap, transmissions
@@ -66,11 +66,11 @@ def beats_of_intervals(recording: IntervalRecording, start_us: int) -> Iterator[
 
 
 def replayed_strap(
-    device_number: int, beats: Iterator[Beat], *, seed: int, loss: float, bursts: bool, drift_ppm: float
+    device_number: int, beats: Iterator[Beat], *, air: Air, seed: int, loss: float, bursts: bool, drift_ppm: float
 ) -> Iterator[Record]:
     """Records of a strap whose first message goes out on its first beat, so that its clock is known at once."""
     strap = Strap(device_number, drift_ppm=drift_ppm, first_ticks=seed * 7919 % 65_536, first_count=seed % 256)
-    radio = Radio(loss, Random(seed), bursts=bursts)
+    radio = Radio(loss, Random(seed), air, bursts=bursts)
     heard = (sent for sent in transmissions(strap, beats) if radio.hears(sent.at_us))
     return raw_records(str(device_number), RECEIVER_ID, heard, Clockface())
 

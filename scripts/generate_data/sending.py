@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scripts.generate_data.radio import Air
 from scripts.generate_data.records import Record
 from scripts.generate_data.sinks import RAW, Sink
 
@@ -22,6 +23,7 @@ _DRAW_EVERY_S = 0.25
 class Tally:
     """What was sent."""
 
+    air: Air
     sent: int = 0
     began: float = 0.0
     ended: float = 0.0
@@ -36,6 +38,7 @@ class Tally:
 
 def send(
     records: Iterable[Record],
+    air: Air,
     sink: Sink,
     *,
     speed: float,
@@ -48,7 +51,7 @@ def send(
 
     On Ctrl-C what is due has been sent, and `KeyboardInterrupt` passes on with the tally as its argument.
     """
-    tally = Tally(began=time.monotonic())
+    tally = Tally(air, began=time.monotonic())
     try:
         with _progress(console, expected_s, quiet=quiet) as progress:
             for batch in _due(records, speed, batch_size):
@@ -127,7 +130,7 @@ class _progress:  # noqa: N801 (used as a function that gives a context)
         now = time.monotonic()
         if now - self._shown < (_DRAW_EVERY_S if self._live is not None else PLAIN_EVERY_S):
             return
-        line = f"{tally.sent} packets, {tally.rate:.0f}/s"
+        line = f"{tally.sent} packets, {tally.rate:.0f}/s, {tally.air.loss:.1%} lost by the radio"
         if self._live is not None:
             done_s = ((tally.last_us or 0) - (tally.first_us or 0)) / 1_000_000
             self._live.update(self._task, completed=done_s, description=line)

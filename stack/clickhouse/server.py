@@ -242,12 +242,8 @@ def _split(query: str, body: bytes) -> tuple[str, Iterable[bytes]]:
 
 
 def _decoded(chunks: Iterator[bytes], request: _Request) -> Iterator[bytes]:
-    decode = wire.decoder(request.headers.get("content-encoding", ""))
-    if request.parameters.get("decompress") == "1":
-        yield wire.decompress_blocks(b"".join(map(decode, chunks)))
-        return
-    for chunk in chunks:
-        yield decode(chunk)
+    plain = wire.decode(chunks, request.headers.get("content-encoding", ""))
+    return iter((wire.decompress_blocks(b"".join(plain)),)) if request.parameters.get("decompress") == "1" else plain
 
 
 def _joined(chunks: Iterable[bytes]) -> bytes:

@@ -5,8 +5,11 @@ the size of the block from the method byte on and the size of the data (u32 LE e
 src/Compression/CompressedReadBufferBase.cpp; the two halves of the hash stand swapped.
 """
 
+import bz2
+import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 import lz4.block
 import lz4.frame
@@ -89,34 +92,42 @@ def _hash(body: bytes) -> bytes:
     return (value >> 64).to_bytes(8, "little") + (value & (1 << 64) - 1).to_bytes(8, "little")
 
 
-Decoder = Callable[[bytes], bytes]
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def decoder(encoding: str) -> Decoder:
-    """A function that takes a body's chunks in turn and gives the plain bytes. Raises `WireError` if it is unknown."""
-    match encoding.strip().lower():
-        case "" | "identity":
-            return lambda chunk: chunk
-        case "gzip" | "x-gzip":
-            return _guarded(zlib.decompressobj(wbits=31).decompress)
-        case "deflate":
-            return _guarded(zlib.decompressobj().decompress)
-        case "zstd":
-            return _guarded(zstandard.ZstdDecompressor().decompressobj().decompress)
-        case "lz4":
-            return _guarded(lz4.frame.LZ4FrameDecompressor().decompress)
-        case other:
-            raise WireError(f"Content-Encoding {other!r} is not known here")
+_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "x-gzip": lambda: zlib.decompressobj(wbits=31),
+    "deflate": lambda: zlib.decompressobj(),  # noqa: PLW0108 (its own signature takes more)
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    "lz4": lz4.frame.LZ4FrameDecompressor,
+    "xz": lzma.LZMADecompressor,
+    "bz2": bz2.BZ2Decompressor,
+}
+_DECOMPRESSION_ERRORS = (zlib.error, zstandard.ZstdError, lzma.LZMAError, RuntimeError, OSError, EOFError)
 
 
-def _guarded(decompress: Callable[[bytes], bytes]) -> Decoder:
-    def decode(chunk: bytes) -> bytes:
-        try:
-            return decompress(chunk) if chunk else b""
-        except (zlib.error, zstandard.ZstdError, RuntimeError, EOFError) as error:
-            raise WireError(f"body: {error}") from error
-
-    return decode
+def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The plain bytes of a body in a Content-Encoding. Raises `WireError` if it is unknown, damaged or cut off."""
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        yield from chunks
+        return
+    if name not in _DECOMPRESSORS:
+        raise WireError(f"Content-Encoding {name!r} is not known here")
+    decompressor = _DECOMPRESSORS[name]()
+    try:
+        for chunk in chunks:
+            if chunk:
+                yield decompressor.decompress(chunk)
+    except _DECOMPRESSION_ERRORS as error:
+        raise WireError(f"body: {error}") from error
+    if not decompressor.eof:
+        raise WireError(f"body: the {name} data is cut off")
 
 
 def encode(data: bytes, accepted: str) -> tuple[bytes, str | None]:

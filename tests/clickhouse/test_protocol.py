@@ -1,6 +1,8 @@
 """ClickHouse's HTTP interface, as its clients use it."""
 
+import bz2
 import gzip
+import lzma
 import signal
 import subprocess
 import threading
@@ -70,6 +72,8 @@ ENCODINGS = {
     "deflate": zlib.compress,
     "zstd": zstandard.compress,
     "lz4": lz4.frame.compress,
+    "xz": lzma.compress,
+    "bz2": bz2.compress,
 }
 
 
@@ -116,6 +120,19 @@ def test_a_chunked_insert_of_compressed_blocks(server: Server, table: str) -> No
     )
     assert answer.status_code == 200, answer.text
     assert server.text(f"SELECT count() FROM {table}") == "300000"
+
+
+@pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name != "identity"])
+def test_a_body_that_is_cut_off_inserts_nothing(server: Server, table: str, encoding: str) -> None:
+    body = ENCODINGS[encoding](b"".join(b"%d\tx\n" % n for n in range(1000)))
+    answer = server.http.post(
+        "/",
+        params={"query": f"INSERT INTO {table} FORMAT TSV"},
+        content=body[: len(body) * 2 // 3],
+        headers={"Content-Encoding": encoding},
+    )
+    assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (400, "271")
+    assert server.text(f"SELECT count() FROM {table}") == "0"
 
 
 def test_a_bad_row_refuses_the_insert(server: Server, table: str) -> None:

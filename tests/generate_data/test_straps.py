@@ -13,7 +13,7 @@ from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.pages import BatteryPage, PreviousBeatPage, decode_page, parse_payload
 from scripts.generate_data import recordings, replay
 from scripts.generate_data.group import synthetic_group
-from scripts.generate_data.radio import Radio
+from scripts.generate_data.radio import Air, Radio
 from scripts.generate_data.records import Record
 
 START_US = 1_790_000_000_000_000
@@ -101,7 +101,7 @@ def test_a_paged_strap_weaves_background_pages_in_and_a_legacy_one_has_none() ->
 def test_the_radio_loses_as_much_as_said(loss: float, *, bursts: bool) -> None:
     from random import Random
 
-    radio = Radio(loss, Random(4), bursts=bursts)
+    radio = Radio(loss, Random(4), Air(), bursts=bursts)
     heard = [radio.hears(number * 246_000) for number in range(60_000)]
     assert heard.count(False) / len(heard) == pytest.approx(loss, abs=0.02)
 
@@ -110,7 +110,7 @@ def test_bursts_are_longer_than_chance() -> None:
     from random import Random
 
     def runs(*, bursts: bool) -> int:
-        radio = Radio(0.2, Random(4), bursts=bursts)
+        radio = Radio(0.2, Random(4), Air(), bursts=bursts)
         heard = [radio.hears(number * 246_000) for number in range(20_000)]
         return sum(before and not after for before, after in pairwise(heard))
 
@@ -124,7 +124,7 @@ def replayed(file: Path, loss: float = 0.0) -> list[Beat]:
     else:
         assert isinstance(recording, recordings.IntervalRecording)
         source = replay.beats_of_intervals(recording, START_US)
-    records = replay.replayed_strap(863_436, source, seed=1, loss=loss, bursts=False, drift_ppm=0)
+    records = replay.replayed_strap(863_436, source, air=Air(), seed=1, loss=loss, bursts=False, drift_ppm=0)
     (beats,) = read_back(records).values()
     return beats
 
@@ -156,7 +156,7 @@ def test_a_pause_in_the_recording_is_silence(tmp_path: Path) -> None:
     recording = recordings.read(file)
     assert isinstance(recording, recordings.HeartRateRecording)
     source = replay.beats_of_seconds(recording, 0)
-    records = list(replay.replayed_strap(5, source, seed=1, loss=0, bursts=False, drift_ppm=0))
+    records = list(replay.replayed_strap(5, source, air=Air(), seed=1, loss=0, bursts=False, drift_ppm=0))
     assert not any(1_031_500_000 < record.at_us < 1_059_000_000 for record in records)
     beats = read_back(records)["5"]
     assert {math.ceil(beat.time_us / 1_000_000) for beat in beats} == set(seconds)
