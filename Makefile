@@ -1,6 +1,8 @@
 # Every command sets up what it needs, from the package registries only.
 STACK ?= embedded
 export STACK
+# What this machine trusts, uv shall trust.
+export UV_SYSTEM_CERTS := true
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -2,7 +2,6 @@
 # Makes the virtual environment: finds a Python, fetches uv by name from the package registry, installs what is pinned.
 # Usage: setup.sh VENV
 set -eu
-export UV_SYSTEM_CERTS=true # what this machine trusts, uv shall trust
 venv=$1
 newest=3.13 # the newest Python that every pinned package has a wheel for
 
