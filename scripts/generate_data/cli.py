@@ -13,12 +13,15 @@ import typer
 from rich.console import Console
 
 from app.heartrate.device_number import InvalidDeviceId, parse_device_id
+from scripts.delivery.http import HttpSink
+from scripts.delivery.kafka import KafkaSink
+from scripts.delivery.lines import LineSink
+from scripts.delivery.records import Record, assignment
+from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
 from scripts.generate_data import recordings, replay
 from scripts.generate_data.group import synthetic_group
 from scripts.generate_data.radio import Air
-from scripts.generate_data.records import Record, assignment
 from scripts.generate_data.sending import Tally, send
-from scripts.generate_data.sinks import ASSIGNMENT, HttpSink, KafkaSink, LineSink, Sink, SinkError
 
 EXIT_BAD_INPUT, EXIT_NOT_DELIVERED, EXIT_REJECTED, EXIT_INTERRUPTED = 2, 3, 4, 130
 _SHOWN_REASONS = 5
@@ -93,9 +96,20 @@ def run(
     """
     length = _length(seconds)
     group = synthetic_group(straps, seed=seed, start_us=_start(start), seconds=length, loss=loss, perfect=perfect)
-    sink = _sink(to, url, broker, output)
+    rejected: list[str] = []
+    sink = _sink(to, url, broker, output, rejected)
     people = [] if no_register else group.assignments
-    _deliver(sink, people, group.records, group.air, speed=_speed(speed), batch=batch, expected_s=length, quiet=quiet)
+    _deliver(
+        sink,
+        rejected,
+        people,
+        group.records,
+        group.air,
+        speed=_speed(speed),
+        batch=batch,
+        expected_s=length,
+        quiet=quiet,
+    )
 
 
 @cli.command("replay")
@@ -142,9 +156,10 @@ def replay_file(
         records = chain([first], records) if (first := next(records, None)) is not None else records
     except (recordings.RecordingError, InvalidDeviceId) as error:
         _fail(str(error), EXIT_BAD_INPUT)
-    sink = _sink(to, url, broker, output)
+    rejected: list[str] = []
+    sink = _sink(to, url, broker, output, rejected)
     people = [] if no_register or start_us is None else [assignment(device, user_id, name, start_us)]
-    _deliver(sink, people, records, air, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
+    _deliver(sink, rejected, people, records, air, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
 
 
 def _records(
@@ -178,6 +193,7 @@ def _records(
 
 def _deliver(
     sink: Sink,
+    rejected: list[str],
     people: list[str],
     records: Iterator[Record],
     air: Air,
@@ -195,7 +211,7 @@ def _deliver(
         )
     except KeyboardInterrupt as interrupt:
         if interrupt.args and not quiet:
-            _summary(sink, interrupt.args[0])
+            _summary(sink, interrupt.args[0], rejected)
         sys.exit(EXIT_INTERRUPTED)
     except (SinkError, recordings.RecordingError) as error:
         _fail(str(error), EXIT_NOT_DELIVERED)
@@ -203,27 +219,27 @@ def _deliver(
         sys.stderr.close()  # whoever read our output has read enough
         sys.exit(0)
     if not quiet:
-        _summary(sink, tally)
-    for reason in sink.rejected[:_SHOWN_REASONS]:
+        _summary(sink, tally, rejected)
+    for reason in rejected[:_SHOWN_REASONS]:
         console.print(f"rejected: {reason}", style="red", markup=False)
-    if sink.rejected:
+    if rejected:
         sys.exit(EXIT_REJECTED)
 
 
-def _summary(sink: Sink, tally: Tally) -> None:
+def _summary(sink: Sink, tally: Tally, rejected: list[str]) -> None:
     span = 0.0 if tally.first_us is None or tally.last_us is None else (tally.last_us - tally.first_us) / 1_000_000
     console.print(
         f"sent {tally.sent} packets of {span:.0f} s in {tally.ended - tally.began:.1f} s ({tally.rate:.0f}/s), "
         f"{tally.air.loss:.1%} lost by the radio, "
-        f"{len(sink.rejected)} rejected, {sink.retries} retries"
+        f"{len(rejected)} rejected, {sink.retries} retries"
     )
 
 
-def _sink(to: Target, url: str, broker: str, output: Path) -> Sink:
+def _sink(to: Target, url: str, broker: str, output: Path, rejected: list[str]) -> Sink:
     try:
         match to:
             case Target.HTTP:
-                return HttpSink(url)
+                return HttpSink(url, lambda _record, reason: rejected.append(reason))
             case Target.KAFKA:
                 return KafkaSink(broker)
             case Target.JSONL:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from scripts.delivery.records import Clockface, Record, assignment, raw_records
 from scripts.generate_data import heart
 from scripts.generate_data.radio import Air, Radio
-from scripts.generate_data.records import Clockface, Record, assignment, raw_records
 from scripts.generate_data.strap import Model, Strap, felt, transmissions
 
 RECEIVER_ID = "synthetic-1"

@@ -6,9 +6,9 @@ from datetime import datetime
 from random import Random
 
 from app.heartrate.profile import TICKS_PER_SECOND
+from scripts.delivery.records import Clockface, Record, raw_records
 from scripts.generate_data.radio import Air, Radio
 from scripts.generate_data.recordings import HeartRateRecording, IntervalRecording, PacketRecording, RecordingError
-from scripts.generate_data.records import Clockface, Record, raw_records
 from scripts.generate_data.strap import Beat, Strap, transmissions
 
 RECEIVER_ID = "replay-1"

@@ -8,9 +8,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scripts.delivery.records import Record
+from scripts.delivery.sink import RAW, Sink
 from scripts.generate_data.radio import Air
-from scripts.generate_data.records import Record
-from scripts.generate_data.sinks import RAW, Sink
 
 FLUSH_EVERY_S = 0.1
 """How long a due record waits for others at most."""

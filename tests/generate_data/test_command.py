@@ -5,68 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from scripts.generate_data.sinks import RAW, HttpSink, SinkError
+from tests.ingest_server import Ingest
 
 COMMAND = [sys.executable, "-m", "scripts.generate_data"]
-
-
-class Ingest:
-    """A server that answers like Moose's ingest API: an array is taken whole or refused."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, dict[str, Any]]] = []
-        self.failures: list[int] = []
-        self.refuse: Callable[[dict[str, Any]], bool] = lambda _record: False
-        self.connections: set[Any] = set()
-        ingest = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                ingest.connections.add(self.client_address)
-                records = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if ingest.failures:
-                    self.answer(ingest.failures.pop(0), "Error")
-                elif any(map(ingest.refuse, records)):
-                    self.answer(400, "Invalid JSON: packet_count")
-                else:
-                    ingest.taken += [(self.path, record) for record in records]
-                    self.answer(200, "SUCCESS")
-
-            def answer(self, status: int, text: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def packets(self) -> list[dict[str, Any]]:
-        return [record for path, record in self.taken if path == "/ingest/raw_ant_hr_packet"]
-
-
-@pytest.fixture
-def ingest() -> Iterator[Ingest]:
-    ingest = Ingest()
-    yield ingest
-    ingest.server.shutdown()
-    ingest.thread.join()
-    ingest.server.server_close()
 
 
 def call(*options: str) -> subprocess.CompletedProcess[str]:
@@ -87,32 +32,6 @@ def test_in_real_time_packets_are_sent_when_they_are_due(ingest: Ingest) -> None
     assert (done.returncode, done.stderr) == (0, "")
     assert [path for path, _ in ingest.taken if path != "/ingest/raw_ant_hr_packet"] == []
     assert len(ingest.packets()) > 100
-
-
-def test_a_failing_server_is_tried_again_and_order_is_kept(ingest: Ingest) -> None:
-    ingest.failures = [503, 500, 429]
-    sink = HttpSink(ingest.url)
-    for number in range(3):
-        sink.send(RAW, [json.dumps({"n": number * 2}), json.dumps({"n": number * 2 + 1})])
-    sink.close()
-    assert sink.retries == 3
-    assert [record["n"] for record in ingest.packets()] == list(range(6))
-
-
-def test_a_refused_record_is_isolated(ingest: Ingest) -> None:
-    ingest.refuse = lambda record: record["n"] in (5, 17)
-    sink = HttpSink(ingest.url)
-    sink.send(RAW, [json.dumps({"n": number}) for number in range(40)])
-    sink.close()
-    assert [record["n"] for record in ingest.packets()] == [n for n in range(40) if n not in (5, 17)]
-    assert sink.rejected == ["Invalid JSON: packet_count"] * 2
-
-
-def test_a_server_that_stays_away_is_given_up() -> None:
-    sink = HttpSink("http://127.0.0.1:9", give_up_after_s=0.5)
-    with pytest.raises(SinkError, match=r"127\.0\.0\.1:9"):
-        sink.send(RAW, ["{}"])
-    sink.close()
 
 
 def test_lines_replay_as_they_were(tmp_path: Path, ingest: Ingest) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.pages import BatteryPage, PreviousBeatPage, decode_page, parse_payload
+from scripts.delivery.records import Record
 from scripts.generate_data import recordings, replay
 from scripts.generate_data.group import synthetic_group
 from scripts.generate_data.radio import Air, Radio
-from scripts.generate_data.records import Record
 
 START_US = 1_790_000_000_000_000
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -1,0 +1,103 @@
+"""The ingest API as a sink."""
+
+import threading
+from collections.abc import Callable
+
+import httpx
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_delay,
+    stop_never,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from scripts.delivery.sink import SinkError
+
+TIMEOUT_S = 10.0
+LONGEST_PAUSE_S = 5.0
+
+
+class _Unavailable(Exception):  # noqa: N818 (a state of the server)
+    """The server did not take a request, and may take it later."""
+
+
+class HttpSink:
+    """POSTs arrays to the ingest API over a kept-alive connection; retries with backoff, isolates what is refused.
+
+    Args:
+        url: Where Moose answers.
+        on_rejected: Told each record that was refused, and why; the others of its batch arrive.
+        give_up_after_s: How long to try one request again; None: until `stopping` is set.
+        on_retry: Told why something has to be sent again.
+        stopping: Setting it ends the waiting between tries.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        on_rejected: Callable[[str, str], None],
+        *,
+        give_up_after_s: float | None = 60.0,
+        on_retry: Callable[[str], None] | None = None,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self.retries = 0
+        self._url = url
+        self._on_rejected = on_rejected
+        self._on_retry = on_retry
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
+        stopped = stopping or threading.Event()
+        self._retrying = Retrying(
+            retry=retry_if_exception_type((_Unavailable, httpx.TransportError)),
+            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
+            stop=(stop_never if give_up_after_s is None else stop_after_delay(give_up_after_s))
+            | stop_when_event_set(stopped),
+            sleep=sleep_using_event(stopped),
+            before_sleep=self._count_retry,
+            reraise=True,
+        )
+
+    def send(self, destination: str, batch: list[str]) -> None:
+        """As `Sink.send`. A refused array is halved until the record that is wrong stands alone."""
+        if not batch:
+            return
+        try:
+            refusal = self._retrying(self._post, destination, batch)
+        except (_Unavailable, httpx.TransportError) as error:
+            raise SinkError(f"{self._url} takes nothing: {error}") from error
+        if refusal is None:
+            return
+        if len(batch) == 1:
+            self._on_rejected(batch[0], refusal)
+            return
+        half = len(batch) // 2
+        self.send(destination, batch[:half])
+        self.send(destination, batch[half:])
+
+    def settle(self) -> None:
+        """As `Sink.settle`: each answer has been awaited already."""
+
+    def close(self) -> None:
+        """As `Sink.close`."""
+        self._client.close()
+
+    def _post(self, destination: str, batch: list[str]) -> str | None:
+        answer = self._client.post(
+            f"/ingest/{destination}", content=f"[{','.join(batch)}]", headers={"Content-Type": "application/json"}
+        )
+        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE):
+            return answer.text.strip()
+        if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise _Unavailable(f"HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+        if not answer.is_success:
+            raise SinkError(f"{answer.url}: HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+        return None
+
+    def _count_retry(self, state: RetryCallState) -> None:
+        self.retries += 1
+        if self._on_retry is not None and state.outcome is not None:
+            self._on_retry(f"{self._url}: {state.outcome.exception()}")

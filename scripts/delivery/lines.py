@@ -1,0 +1,40 @@
+"""A file of JSON lines, or standard output, as a sink."""
+
+import json
+import sys
+from pathlib import Path
+from typing import IO
+
+from scripts.delivery.sink import ASSIGNMENT, SinkError
+
+
+class LineSink:
+    """Writes JSON lines; assignments only beside, as they are no packets."""
+
+    def __init__(self, output: Path | None) -> None:
+        self.retries = 0
+        self._output = output
+        self._file: IO[str] = sys.stdout
+        if output is not None:
+            try:
+                self._file = output.open("w")
+            except OSError as error:
+                raise SinkError(str(error)) from error
+
+    def send(self, destination: str, batch: list[str]) -> None:
+        """As `Sink.send`; assignments go to `<output>.people.jsonl`, and to nowhere from standard output."""
+        if destination != ASSIGNMENT:
+            self._file.write("".join(f"{text}\n" for text in batch))
+        elif self._output is not None:
+            people = self._output.with_suffix(".people.jsonl")
+            people.write_text("".join(f"{json.dumps(json.loads(text))}\n" for text in batch))
+
+    def settle(self) -> None:
+        """As `Sink.settle`."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """As `Sink.close`."""
+        self._file.flush()
+        if self._output is not None:
+            self._file.close()

@@ -1,0 +1,57 @@
+"""The HTTP sink against a real server that takes, refuses and fails."""
+
+import json
+import threading
+
+import pytest
+
+from scripts.delivery.http import HttpSink
+from scripts.delivery.sink import RAW, SinkError
+from tests.ingest_server import Ingest
+
+
+def fail_if_rejected(record: str, reason: str) -> None:
+    raise AssertionError(f"{reason}: {record}")
+
+
+def test_a_failing_server_is_tried_again_and_order_is_kept(ingest: Ingest) -> None:
+    ingest.failures = [503, 500, 429]
+    sink = HttpSink(ingest.url, fail_if_rejected)
+    for number in range(3):
+        sink.send(RAW, [json.dumps({"n": number * 2}), json.dumps({"n": number * 2 + 1})])
+    sink.close()
+    assert sink.retries == 3
+    assert [record["n"] for record in ingest.packets()] == list(range(6))
+
+
+def test_a_refused_record_is_isolated(ingest: Ingest) -> None:
+    ingest.refuse = lambda record: record["n"] in (5, 17)
+    rejected: list[tuple[str, str]] = []
+    sink = HttpSink(ingest.url, lambda record, reason: rejected.append((record, reason)))
+    sink.send(RAW, [json.dumps({"n": number}) for number in range(40)])
+    sink.close()
+    assert [record["n"] for record in ingest.packets()] == [n for n in range(40) if n not in (5, 17)]
+    assert rejected == [(json.dumps({"n": n}), "Invalid JSON: packet_count") for n in (5, 17)]
+
+
+def test_a_server_that_stays_away_is_given_up() -> None:
+    sink = HttpSink("http://127.0.0.1:9", fail_if_rejected, give_up_after_s=0.5)
+    with pytest.raises(SinkError, match=r"127\.0\.0\.1:9"):
+        sink.send(RAW, ["{}"])
+    sink.close()
+
+
+def test_waiting_for_a_server_ends_when_asked_to() -> None:
+    stopping = threading.Event()
+    heard: list[str] = []
+
+    def retried(reason: str) -> None:
+        heard.append(reason)
+        if len(heard) == 3:
+            stopping.set()
+
+    sink = HttpSink("http://127.0.0.1:9", fail_if_rejected, give_up_after_s=None, on_retry=retried, stopping=stopping)
+    with pytest.raises(SinkError):
+        sink.send(RAW, ["{}"])
+    assert len(heard) == 3
+    sink.close()

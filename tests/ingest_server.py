@@ -1,0 +1,55 @@
+"""A server that answers as Moose's ingest API does, for tests of what sends to it."""
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Ingest:
+    """A server that answers like Moose's ingest API: an array is taken whole or refused."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, dict[str, Any]]] = []
+        self.failures: list[int] = []
+        self.refuse: Callable[[dict[str, Any]], bool] = lambda _record: False
+        self.connections: set[Any] = set()
+        ingest = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                ingest.connections.add(self.client_address)
+                records = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if ingest.failures:
+                    self.answer(ingest.failures.pop(0), "Error")
+                elif any(map(ingest.refuse, records)):
+                    self.answer(400, "Invalid JSON: packet_count")
+                else:
+                    ingest.taken += [(self.path, record) for record in records]
+                    self.answer(200, "SUCCESS")
+
+            def answer(self, status: int, text: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def packets(self) -> list[dict[str, Any]]:
+        return [record for path, record in self.taken if path == "/ingest/raw_ant_hr_packet"]
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
