@@ -36,6 +36,7 @@ format: $(READY)
 lock: $(READY)  ## Compile the pinned and hashed requirement files from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --group generate -o requirements-generate.txt
+	$(COMPILE) --group ingest -o requirements-ingest.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
 
 clean:  ## Forget everything: environment, data, logs

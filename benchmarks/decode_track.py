@@ -35,7 +35,7 @@ def run() -> dict[str, float]:
             parse_payload(payload)
 
     def track() -> None:
-        straps: dict[str, StrapTracker] = {}
+        straps: dict[str, StrapTracker[BeatTracker]] = {}
         for device, payload, at_us, count in packets:
             strap = straps.get(device)
             if strap is None:

@@ -12,7 +12,7 @@ fits() {
 
 python=
 for candidate in "${PYTHON:-}" python3.12 python3.13 python3 \
-    "$HOME"/.pyenv/versions/3.12*/bin/python "$HOME"/.pyenv/versions/3.13*/bin/python; do
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12*/bin/python "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python; do
     if [ -n "$candidate" ] && fits "$candidate"; then
         python=$candidate
         break

@@ -14,7 +14,7 @@ from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 class StrapAssignment(StreamRecord):
     """From `assigned_at` on, `device_id` is worn by this person; the newest assignment wins. `user_id` 0: by nobody."""
 
-    device_id: Annotated[str, "LowCardinality"] = Field(description="20-bit ANT device number, decimal")
+    device_id: Annotated[str, "LowCardinality"] = Field(description="20-bit ANT device number, or Bluetooth address")
     user_id: int = Field(description="The person, from 1; 0 hands the strap back")
     user_name: str = Field(description="The name to show")
     assigned_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(

@@ -27,6 +27,9 @@ class UnifiedHRPacket(StreamRecord):
         default=None, description="RR interval that ends with this beat, ms; null: unknown"
     )
     rr_computed: bool = Field(description="The interval is made up from the heart rate: no use for HRV")
+    skin_contact: Optional[bool] = Field(
+        default=None, description="The strap feels skin; null: it cannot tell (ANT+ straps never can)"
+    )
     revision: Annotated[int, "uint8"] = Field(description="0, or 1 where a late packet completed this beat's interval")
     processed_timestamp: Annotated[datetime, ClickhousePrecision(precision=3), ClickHouseCodec("Delta, ZSTD(1)")] = (
         Field(description="When the pipeline made this row, UTC")

@@ -1,18 +1,16 @@
 """raw_ant_hr_packet -> processed_ant_hr_packet: radio packets become heartbeats, each one once."""
 
 import time
-from datetime import UTC, datetime
 from functools import cache
 
 from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket, processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
-from app.datamodels.stream_record import RejectedRecordError
 from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.device_number import parse_device_id
 from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
 from app.heartrate.strap_tracker import StrapTracker
-from app.storage.moments import from_us, to_us
+from app.storage.moments import from_us, received_us
 from app.storage.strap_history import StoredPacket, StrapHistory
 
 STATE_EVERY_BEATS = 32
@@ -21,15 +19,12 @@ STATE_EVERY_BEATS = 32
 SETTLED_AFTER_S = 30.0
 """After so long, what was there before this process started is in the tables, and a new strap need not wait for it."""
 
-FIRST_YEAR, LAST_YEAR = 1980, 2099
-"""What ClickHouse's DateTime holds, with a margin."""
-
 
 class HeartbeatStage:
     """All straps' trackers. One per process: Moose runs one process for this function, and it sees every strap."""
 
     def __init__(self) -> None:
-        self._straps: dict[str, StrapTracker] = {}
+        self._straps: dict[str, StrapTracker[BeatTracker]] = {}
         self._history = StrapHistory()
         self._started = time.monotonic()
         self._rebuilt: list[ProcessedAntHRPacket] = []
@@ -43,7 +38,9 @@ class HeartbeatStage:
         if strap is None:
             parse_device_id(record.device_id)
             strap = self._straps[record.device_id] = self._new_strap(record.device_id)
-        packet = StoredPacket(record.ant_hr_packet, _received_us(record), record.receiver_id or "", record.packet_count)
+        packet = StoredPacket(
+            record.ant_hr_packet, received_us(record.received_at), record.receiver_id or "", record.packet_count
+        )
         self._timed = record.received_at is not None
         beats = strap.push(payload, packet.received_at_us, packet.receiver_id, packet.packet_count)
         rows = _rows(record.device_id, strap.tracker, beats, packet)
@@ -52,7 +49,7 @@ class HeartbeatStage:
             self._rebuilt = []
         return rows
 
-    def _new_strap(self, device_id: str) -> StrapTracker:
+    def _new_strap(self, device_id: str) -> StrapTracker[BeatTracker]:
         def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BeatTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
             # A packet that came without its time is stored with another one, so waiting for it would be in vain.
@@ -66,17 +63,6 @@ class HeartbeatStage:
             return tracker
 
         return StrapTracker(recover)
-
-
-def _received_us(record: RawAntHRPacket) -> int:
-    moment: datetime | None = record.received_at
-    if moment is None:
-        return to_us(datetime.now(UTC))
-    if moment.tzinfo is None:
-        raise RejectedRecordError(f"received_at: {moment.isoformat()} has no zone")
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise RejectedRecordError(f"received_at: the year {moment.year} cannot be; is the receiver's clock set?")
-    return to_us(moment)
 
 
 def _rows(

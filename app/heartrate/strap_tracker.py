@@ -7,11 +7,15 @@ what is sent twice gives the very same beats twice.
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any, Protocol
 
-from app.heartrate.beat_tracker import Beat, BeatTracker
 
-Recover = Callable[[int, str, int], BeatTracker]
-"""Gives the tracker as of just before a packet: (received_us, receiver_id, packet_count)."""
+class Tracker(Protocol):
+    """What turns the packets of one time into beats: `BeatTracker`, `BluetoothTracker`."""
+
+    def push(self, payload: bytes, received_us: int) -> tuple[Any, ...]:
+        """Take a packet, heard at `received_us` (µs since 1970 UTC); return the beats that it adds."""
+
 
 LATEST_US = 4_000_000
 """A packet may be heard so much before the newest of its lane: not longer than the tracker remembers beats."""
@@ -23,36 +27,39 @@ LANES = 4
 REMEMBERED_PACKETS = 1024
 
 
-class _Lane:
+class _Lane[T: Tracker]:
     __slots__ = ("received_us", "tracker")
 
-    def __init__(self, tracker: BeatTracker, received_us: int) -> None:
+    def __init__(self, tracker: T, received_us: int) -> None:
         self.tracker = tracker
         self.received_us = received_us
         """When the newest packet of this lane was heard."""
 
 
-class StrapTracker:
-    """The lanes of one strap. `tracker` is the one that took the last packet."""
+class StrapTracker[T: Tracker]:
+    """The lanes of one strap. `tracker` is the one that took the last packet.
+
+    `recover` gives the tracker as of just before a packet: (received_us, receiver_id, packet_count).
+    """
 
     __slots__ = ("_lane", "_lanes", "_order", "_packets", "_recover")
 
-    def __init__(self, recover: Recover) -> None:
+    def __init__(self, recover: Callable[[int, str, int], T]) -> None:
         self._recover = recover
-        self._lanes: list[_Lane] = []
-        self._lane: _Lane | None = None
+        self._lanes: list[_Lane[T]] = []
+        self._lane: _Lane[T] | None = None
         self._packets: set[tuple[str, int, int, bytes]] = set()
         self._order: deque[tuple[str, int, int, bytes]] = deque()
 
     @property
-    def tracker(self) -> BeatTracker:
+    def tracker(self) -> T:
         """The tracker that took the last packet. Raises `LookupError` before the first."""
         if self._lane is None:
             raise LookupError("no packet yet")
         return self._lane.tracker
 
-    def push(self, payload: bytes, received_us: int, receiver_id: str, packet_count: int) -> tuple[Beat, ...]:
-        """Take a packet (as `BeatTracker.push`); one that was taken before, exactly, adds nothing."""
+    def push(self, payload: bytes, received_us: int, receiver_id: str, packet_count: int) -> tuple[Any, ...]:
+        """Take a packet (as `Tracker.push`); one that was taken before, exactly, adds nothing."""
         packet = (receiver_id, packet_count, received_us, payload)
         if packet in self._packets:
             return ()
@@ -70,7 +77,7 @@ class StrapTracker:
         lane.received_us = max(lane.received_us, received_us)
         return lane.tracker.push(payload, received_us)
 
-    def _find(self, received_us: int) -> _Lane | None:
+    def _find(self, received_us: int) -> _Lane[T] | None:
         """The newest lane that this packet can belong to; moved to the end, as the last one used."""
         fitting = [
             lane
@@ -84,7 +91,7 @@ class StrapTracker:
         self._lanes.append(lane)
         return lane
 
-    def _add(self, received_us: int, receiver_id: str, packet_count: int) -> _Lane:
+    def _add(self, received_us: int, receiver_id: str, packet_count: int) -> _Lane[T]:
         lane = _Lane(self._recover(received_us, receiver_id, packet_count), received_us)
         self._lanes.append(lane)
         del self._lanes[:-LANES]

@@ -4,7 +4,7 @@ from bisect import bisect_right, insort
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.heartrate.device_number import parse_device_id
+from app.heartrate.strap_id import check_strap_id
 
 NOBODY = 0
 """The user_id of a strap that nobody is registered for."""
@@ -35,7 +35,7 @@ class Assignment:
 
 def check_assignment(device_id: str, user_id: int, user_name: str) -> None:
     """Raise `InvalidAssignmentError` or `InvalidDeviceId` if no strap or no person is meant."""
-    parse_device_id(device_id)
+    check_strap_id(device_id)
     if user_id < NOBODY:
         raise InvalidAssignmentError(f"user_id: {user_id} is negative; people count from 1, 0 hands the strap back")
     if user_id != NOBODY and not user_name.strip():

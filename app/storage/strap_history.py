@@ -5,16 +5,20 @@ had. Raw packets reach the table in the order of the topic, about a second behin
 before it are.
 """
 
+import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
+from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
 from app.heartrate.beat_tracker import BeatTracker
+from app.heartrate.bluetooth_tracker import BluetoothTracker
 from app.heartrate.strap_tracker import LANE_REACH_US
 from app.storage.clickhouse import connect
 
@@ -23,6 +27,8 @@ ARRIVAL_TIMEOUT_S = 20.0
 
 ANSWER_TIMEOUT_S = 200.0
 """How long ClickHouse may be away before the work goes on without history; Kafka allows 300 s for a batch."""
+
+BLUETOOTH_REACH_US = 600_000_000
 
 _RETRY_S = 0.05
 
@@ -37,61 +43,38 @@ class StoredPacket:
     packet_count: int
 
 
-class StrapHistory:
-    """Reads straps' histories. Connects when first asked."""
+class PacketHistory:
+    """Reads straps' packets from a table. Connects when first asked.
 
-    def __init__(self) -> None:
+    Args:
+        table: Where the packets are stored.
+        payload: The column that holds what the strap sent.
+    """
+
+    def __init__(self, table: str, payload: str) -> None:
+        self._table = table
+        self._payload = payload
         self._client: Client | None = None
 
-    def as_of(
-        self, device_id: str, packet: StoredPacket, *, await_packet: bool
-    ) -> tuple[BeatTracker, list[StoredPacket]]:
-        """The newest tracker stored before a packet (new if none), and the raw packets from then up to that packet.
-
-        `await_packet` waits until the packet is in the table, which shows that all before it are. Where ClickHouse does
-        not answer for `ANSWER_TIMEOUT_S`, raises its error.
-        """
+    def patiently[T](self, read: Callable[[], T]) -> T:
+        """The result of `read`; where ClickHouse does not answer for `ANSWER_TIMEOUT_S`, raises its error."""
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while True:
             try:
-                if await_packet:
-                    self._await(device_id, packet)
-                return self._read(device_id, packet)
+                return read()
             except ClickHouseError:
                 self._client = None
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_RETRY_S * 10)
 
-    def _read(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, list[StoredPacket]]:
-        moment = {
-            "device": device_id,
-            "from_us": packet.received_at_us - LANE_REACH_US,
-            "before_us": packet.received_at_us,
-            "before_count": packet.packet_count,
-        }
-        stored = self._query(
-            f"""
-            SELECT tracker_state, toUnixTimestamp64Micro(received_at) AS at, packet_count
-            FROM {processed_ant_hr_packet_pipeline.get_table().name}
-            WHERE device_id = {{device:String}} AND isNotNull(tracker_state)
-              AND received_at >= fromUnixTimestamp64Micro({{from_us:Int64}})
-              AND (at, packet_count) < ({{before_us:Int64}}, {{before_count:UInt64}})
-            ORDER BY at DESC, packet_count DESC LIMIT 1
-            """,  # noqa: S608 (own table's name)
-            moment,
-        )
-        tracker = BeatTracker()
-        if stored:
-            state, moment["from_us"], from_count = stored[0]
-            tracker = BeatTracker.restore(state)
-        else:
-            from_count = 0
-        packets = self._query(
+    def before(self, device_id: str, packet: StoredPacket, from_us: int, from_count: int = 0) -> list[StoredPacket]:
+        """A strap's packets between (`from_us`, `from_count`) and a packet, both left out, in the order heard."""
+        rows = self.query(
             f"""
             SELECT DISTINCT
-                ant_hr_packet, toUnixTimestamp64Micro(received_at) AS at, ifNull(receiver_id, ''), packet_count
-            FROM {raw_ant_hr_packet_pipeline.get_table().name}
+                {self._payload}, toUnixTimestamp64Micro(received_at) AS at, ifNull(receiver_id, ''), packet_count
+            FROM {self._table}
             WHERE device_id = {{device:String}}
               AND received_at >= fromUnixTimestamp64Micro({{from_us:Int64}})
               AND received_at <= fromUnixTimestamp64Micro({{before_us:Int64}})
@@ -99,16 +82,23 @@ class StrapHistory:
               AND (at, packet_count) < ({{before_us:Int64}}, {{before_count:UInt64}})
             ORDER BY at, packet_count
             """,  # noqa: S608 (own table's name)
-            {**moment, "from_count": from_count},
+            {
+                "device": device_id,
+                "from_us": from_us,
+                "from_count": from_count,
+                "before_us": packet.received_at_us,
+                "before_count": packet.packet_count,
+            },
         )
-        return tracker, [StoredPacket(*row) for row in packets]
+        return [StoredPacket(*row) for row in rows]
 
-    def _await(self, device_id: str, packet: StoredPacket) -> None:
+    def await_stored(self, device_id: str, packet: StoredPacket) -> None:
+        """Wait until a packet is in the table, which shows that all before it are; at most `ARRIVAL_TIMEOUT_S`."""
         deadline = time.monotonic() + ARRIVAL_TIMEOUT_S
         while time.monotonic() < deadline:
-            arrived = self._query(
+            arrived = self.query(
                 f"""
-                SELECT 1 FROM {raw_ant_hr_packet_pipeline.get_table().name}
+                SELECT 1 FROM {self._table}
                 WHERE device_id = {{device:String}} AND packet_count = {{count:UInt64}}
                   AND received_at = fromUnixTimestamp64Micro({{at_us:Int64}}) LIMIT 1
                 """,  # noqa: S608 (own table's name)
@@ -118,7 +108,77 @@ class StrapHistory:
                 return
             time.sleep(_RETRY_S)
 
-    def _query(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Rows of a question."""
         if self._client is None:
             self._client = connect()
         return [tuple(row) for row in self._client.query(sql, parameters).result_rows]
+
+
+class StrapHistory:
+    """Histories of ANT+ straps: raw packets, and the trackers that were stored with the beats."""
+
+    def __init__(self) -> None:
+        self._packets = PacketHistory(raw_ant_hr_packet_pipeline.get_table().name, "ant_hr_packet")
+
+    def as_of(
+        self, device_id: str, packet: StoredPacket, *, await_packet: bool
+    ) -> tuple[BeatTracker, list[StoredPacket]]:
+        """The newest tracker stored before a packet (new if none), and the raw packets from then up to that packet.
+
+        `await_packet` waits until the packet is in the table, which shows that all before it are. Where ClickHouse does
+        not answer for `ANSWER_TIMEOUT_S`, raises its error.
+        """
+
+        def read() -> tuple[BeatTracker, list[StoredPacket]]:
+            if await_packet:
+                self._packets.await_stored(device_id, packet)
+            tracker, from_us, from_count = self._newest_tracker(device_id, packet)
+            return tracker, self._packets.before(device_id, packet, from_us, from_count)
+
+        return self._packets.patiently(read)
+
+    def _newest_tracker(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, int, int]:
+        from_us = packet.received_at_us - LANE_REACH_US
+        stored = self._packets.query(
+            f"""
+            SELECT tracker_state, toUnixTimestamp64Micro(received_at) AS at, packet_count
+            FROM {processed_ant_hr_packet_pipeline.get_table().name}
+            WHERE device_id = {{device:String}} AND isNotNull(tracker_state)
+              AND received_at >= fromUnixTimestamp64Micro({{from_us:Int64}})
+              AND (at, packet_count) < ({{before_us:Int64}}, {{before_count:UInt64}})
+            ORDER BY at DESC, packet_count DESC LIMIT 1
+            """,  # noqa: S608 (own table's name)
+            {
+                "device": device_id,
+                "from_us": from_us,
+                "before_us": packet.received_at_us,
+                "before_count": packet.packet_count,
+            },
+        )
+        if not stored:
+            return BeatTracker(), from_us, 0
+        state, at_us, count = stored[0]
+        return BeatTracker.restore(state), at_us, count
+
+
+class BluetoothHistory:
+    """Histories of Bluetooth straps. Their trackers remember a minute, so some minutes of packets rebuild them."""
+
+    def __init__(self) -> None:
+        self._packets = PacketHistory(bluetooth_hr_packet_pipeline.get_table().name, "hr_measurement")
+
+    def as_of(self, device_id: str, packet: StoredPacket, *, await_packet: bool) -> BluetoothTracker:
+        """The tracker as of just before a packet; as `StrapHistory.as_of`."""
+
+        def read() -> BluetoothTracker:
+            if await_packet:
+                self._packets.await_stored(device_id, packet)
+            tracker = BluetoothTracker()
+            from_us = packet.received_at_us - BLUETOOTH_REACH_US
+            for old in self._packets.before(device_id, packet, from_us):
+                with contextlib.suppress(ValueError):  # it went to the dead letter queue when it came
+                    tracker.push(bytes.fromhex(old.payload), old.received_at_us)
+            return tracker
+
+        return self._packets.patiently(read)

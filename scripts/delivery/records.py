@@ -5,14 +5,21 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from scripts.delivery.sink import BLUETOOTH, RAW
+
 
 class Record(NamedTuple):
-    """One record for `raw_ant_hr_packet`, ready to send."""
+    """One packet, ready to send."""
 
     at_us: int
     """When it is due: its received_at, µs since 1970 UTC."""
     text: str
     """The JSON object."""
+
+    @property
+    def destination(self) -> str:
+        """Which of the packets' destinations it is for."""
+        return BLUETOOTH if '"hr_measurement"' in self.text else RAW
 
 
 class Clockface:

@@ -8,11 +8,23 @@ from random import Random
 from scripts.delivery.records import Clockface, Record, assignment, raw_records
 from scripts.generate_data import heart
 from scripts.generate_data.radio import Air, Radio
-from scripts.generate_data.strap import Model, Strap, felt, transmissions
+from scripts.generate_data.strap import Model, Strap, Transmission, felt, transmissions
 
 RECEIVER_ID = "synthetic-1"
 MODELS = (Model.PREVIOUS_BEAT,) * 7 + (Model.DEFAULT,) * 2 + (Model.LEGACY,)
 SLIPS_PER_HOUR, AWAY_PER_HOUR = 3.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person with a strap."""
+
+    person: heart.Person
+    strap: Strap
+    transmissions: Iterator[Transmission]
+    """All that the strap sends."""
+    radio: Radio
+    """Which of it a receiver hears; to be asked once for each, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +45,23 @@ def synthetic_group(
 
     `perfect` leaves contact slips and range out; `loss` is the share of packets lost.
     """
-    random = Random(seed)
-    members = heart.people(count, random)
     clockface, air = Clockface(), Air()
-    numbers = _device_numbers(count, random)
     streams, assignments = [], []
-    for person, number in zip(members, numbers, strict=True):
+    for member in members(count, seed=seed, start_us=start_us, loss=loss, air=air, perfect=perfect):
+        device_id = str(member.strap.device_number)
+        heard = _heard(member)
+        streams.append(_until(raw_records(device_id, RECEIVER_ID, heard, clockface), start_us, seconds))
+        assignments.append(assignment(device_id, member.person.user_id, member.person.name, start_us))
+    return Group(assignments, heapq.merge(*streams), air)
+
+
+def members(count: int, *, seed: int, start_us: int, loss: float, air: Air, perfect: bool = False) -> list[Member]:
+    """The people of a class, as `synthetic_group`."""
+    random = Random(seed)
+    people = heart.people(count, random)
+    numbers = _device_numbers(count, random)
+    group = []
+    for person, number in zip(people, numbers, strict=True):
         # Each strap has its own chance, so that one more strap changes nothing for the others.
         own = Random(f"{seed}/{person.user_id}")
         strap = Strap(
@@ -50,17 +73,19 @@ def synthetic_group(
             first_count=own.randrange(256),
             battery_volts=own.uniform(2.4, 3.05),
         )
-        moments = (start_us + round(at * 1_000_000) for at in heart.beats(person, own))
+        moments = _moments(person, own, start_us)
         radio = Radio(loss, own, air, away_per_hour=0.0 if perfect else AWAY_PER_HOUR)
-        heard = (
-            sent
-            for sent in transmissions(strap, felt(moments, own, 0.0 if perfect else SLIPS_PER_HOUR))
-            if radio.hears(sent.at_us)
-        )
-        device_id = str(number)
-        streams.append(_until(raw_records(device_id, RECEIVER_ID, heard, clockface), start_us, seconds))
-        assignments.append(assignment(device_id, person.user_id, person.name, start_us))
-    return Group(assignments, heapq.merge(*streams), air)
+        sent = transmissions(strap, felt(moments, own, 0.0 if perfect else SLIPS_PER_HOUR))
+        group.append(Member(person, strap, sent, radio))
+    return group
+
+
+def _moments(person: heart.Person, own: Random, start_us: int) -> Iterator[int]:
+    return (start_us + round(at * 1_000_000) for at in heart.beats(person, own))
+
+
+def _heard(member: Member) -> Iterator[Transmission]:
+    return (sent for sent in member.transmissions if member.radio.hears(sent.at_us))
 
 
 def _until(records: Iterator[Record], start_us: int, seconds: float | None) -> Iterator[Record]:

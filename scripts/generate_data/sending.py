@@ -3,13 +3,15 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scripts.delivery.records import Record
-from scripts.delivery.sink import RAW, Sink
+from scripts.delivery.sink import Sink
 from scripts.generate_data.radio import Air
 
 FLUSH_EVERY_S = 0.1
@@ -55,7 +57,8 @@ def send(
     try:
         with _progress(console, expected_s, quiet=quiet) as progress:
             for batch in _due(records, speed, batch_size):
-                sink.send(RAW, [record.text for record in batch])
+                for destination, due in groupby(batch, key=attrgetter("destination")):
+                    sink.send(destination, [record.text for record in due])
                 tally.sent += len(batch)
                 tally.first_us = batch[0].at_us if tally.first_us is None else tally.first_us
                 tally.last_us = batch[-1].at_us

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILED = {
     "requirements.txt": ["pyproject.toml"],
     "requirements-generate.txt": ["--group", "generate"],
+    "requirements-ingest.txt": ["--group", "ingest"],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev"],
 }
 

@@ -1,0 +1,106 @@
+"""From the spool to the server: in order, in batches, as often as it takes."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts.delivery.sink import Sink, SinkError
+from scripts.ingest_foo.spool import Spool
+
+BATCH_RECORDS = 500
+GATHER_S = 0.1
+"""How long records wait for others: how fresh what is shown can be."""
+
+PAUSE_S = 2.0
+"""Between tries, where the sink itself has given up."""
+
+_LOOK_EVERY_S = 0.02
+
+
+class Sender(threading.Thread):
+    """Sends what is spooled, until `stop`.
+
+    Args:
+        spool: What to send.
+        say: Takes one line a change, for people.
+    """
+
+    def __init__(self, spool: Spool, say: Callable[[str], None]) -> None:
+        super().__init__(name="sender", daemon=True)
+        self._spool = spool
+        self._say = say
+        self.stopping = threading.Event()
+        """Set: end, whatever is still to be sent."""
+        self._sink: Sink | None = None
+        self.sent = 0
+        self.last_sent_at: float | None = None
+        """Seconds since 1970 UTC; None: nothing has arrived yet."""
+        self.trouble: str | None = None
+        """Why nothing arrives; None: it does."""
+
+    def begin(self, sink: Sink) -> None:
+        """Send to `sink` from now on."""
+        self._sink = sink
+        self.start()
+
+    def run(self) -> None:
+        """As `threading.Thread.run`."""
+        assert self._sink is not None
+        while not self.stopping.is_set():
+            batch = self._spool.take(BATCH_RECORDS, GATHER_S)
+            if batch is None:
+                continue
+            try:
+                for destination, records in batch.by_destination().items():
+                    self._sink.send(destination, records)
+                self._sink.settle()
+            except SinkError as error:
+                if not self.stopping.is_set():
+                    self.note_trouble(str(error))
+                    self.stopping.wait(PAUSE_S)
+                continue
+            self._spool.confirm(batch)
+            self.sent += len(batch.lines)
+            self.last_sent_at = time.time()
+            self._note_success()
+            if len(batch.lines) < BATCH_RECORDS:
+                self.stopping.wait(GATHER_S)
+
+    def finish(self, within_s: float) -> bool:
+        """Send what is left, for so long at most, and end; True: nothing is left."""
+        deadline = time.monotonic() + within_s
+        while self._spool.pending and self.trouble is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+        self.stopping.set()
+        self.join()
+        return not self._spool.pending
+
+    def note_trouble(self, reason: str) -> None:
+        """The server takes nothing at the moment."""
+        if self.trouble is None:
+            self._say(f"not delivered, kept on disk until it is: {reason}")
+        self.trouble = reason
+
+    def _note_success(self) -> None:
+        if self.trouble is not None:
+            self.trouble = None
+            self._say(f"delivering again; {self._spool.pending} records to catch up with")
+
+
+class RejectedRecords:
+    """Records that the server refused, beside the spool, each with the reason."""
+
+    def __init__(self, file: Path, say: Callable[[str], None]) -> None:
+        self._file = file
+        self._say = say
+        self.count = 0
+
+    def __call__(self, record: str, reason: str) -> None:
+        """Keep one."""
+        self.count += 1
+        with self._file.open("a") as file:
+            file.write(json.dumps({"reason": reason, "record": record}) + "\n")
+        if self.count == 1:
+            self._say(f"the server refused a record; kept in {self._file}: {reason}")

@@ -1,0 +1,250 @@
+"""What was heard and not yet confirmed, on disk: an append-only log in segments, bounded.
+
+Each record is handed to the operating system as it is heard, so it survives kill -9. It is forced to the disk once a
+second (`sync`), so a power cut costs at most the last second. What is confirmed is noted after each batch; after a
+crash at most one batch is sent again, and the pipeline collapses it. When the log grows over its limit the oldest
+segment goes, and is counted as dropped. Where the disk takes nothing (full, broken), records wait in memory.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections import deque
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+SEGMENT_BYTES = 4_000_000
+MEMORY_RECORDS = 200_000
+SYNC_EVERY_S = 1.0
+_CONFIRMED = "confirmed"
+
+
+class SpoolError(Exception):
+    """The spool cannot be used; the text says why."""
+
+
+class Batch(NamedTuple):
+    """Records in the order heard, to be confirmed when they have arrived."""
+
+    lines: list[str]
+    segment: int | None
+    """Where they end; None: they are from memory."""
+    offset: int
+
+    def by_destination(self) -> dict[str, list[str]]:
+        """The records of each destination."""
+        records: dict[str, list[str]] = {}
+        for line in self.lines:
+            destination, _, record = line.rstrip("\n").partition(" ")
+            records.setdefault(destination, []).append(record)
+        return records
+
+
+class Spool:
+    """The log in a folder, which one process uses at a time. Safe to append to from several threads.
+
+    Raises:
+        SpoolError: Another process uses it, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._folder = folder
+        self._limit = limit_bytes
+        self._segment_bytes = min(segment_bytes, max(1, limit_bytes // 4))
+        self._changed = threading.Condition()
+        self._memory: deque[str] = deque()
+        self._memory_taken = False
+        self._synced = 0.0
+        self._dirty = False
+        self._sizes: dict[int, int] = {}
+        self._file, self._writing, self._size = -1, 0, 0
+        self._confirmed, self._on_disk = (0, 0), 0
+        self.dropped = 0
+        """Records that were given up because the log was full."""
+        self.trouble: str | None = None
+        """Why the disk takes nothing; None: it does."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SpoolError(f"another ingest-foo uses {folder}; name another one with --spool") from error
+        except OSError as error:
+            raise SpoolError(f"cannot write {folder}: {error.strerror}") from error
+        self._recover()
+
+    @property
+    def pending(self) -> int:
+        """Records that are not confirmed."""
+        return self._on_disk + len(self._memory)
+
+    def append(self, destination: str, record: str) -> None:
+        """Keep a record; it is with the operating system when this returns. Never raises."""
+        with self._changed:
+            self._memory.append(f"{destination} {record}\n")
+            self._to_disk()
+            if len(self._memory) > MEMORY_RECORDS and not self._memory_taken:
+                self._memory.popleft()
+                self.dropped += 1
+            self._changed.notify_all()
+
+    def take(self, most: int, timeout_s: float) -> Batch | None:
+        """The oldest records that are not confirmed; None: there were none in that time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.pending, timeout_s):
+                return None
+            batch = self._read(most)
+            if batch is None and self._memory:
+                self._memory_taken = True
+                return Batch(list(islice(self._memory, most)), None, 0)
+            return batch
+
+    def confirm(self, batch: Batch) -> None:
+        """The records of a batch have arrived."""
+        with self._changed:
+            if batch.segment is None:
+                for _ in batch.lines:
+                    self._memory.popleft()
+                self._memory_taken = False
+                return
+            if (batch.segment, batch.offset) <= self._confirmed:
+                return  # dropped meanwhile
+            self._confirmed = (batch.segment, batch.offset)
+            self._on_disk -= len(batch.lines)
+            self._forget_confirmed()
+
+    def sync(self, *, now: bool = False) -> None:
+        """Force to the disk what is new, if it is time. Call it now and then, from a thread that may wait."""
+        if not self._dirty or not (now or time.monotonic() - self._synced >= SYNC_EVERY_S):
+            return
+        self._dirty, self._synced = False, time.monotonic()
+        with contextlib.suppress(OSError):
+            os.fdatasync(self._file)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self.sync(now=True)
+        os.close(self._file)
+        self._lock.close()
+
+    # --- writing
+
+    def _to_disk(self) -> None:
+        """Write what waits in memory; leave it there where the disk takes nothing."""
+        if self._memory_taken:
+            return
+        data = "".join(self._memory).encode()
+        try:
+            if self._size + len(data) > self._segment_bytes and self._size:
+                self._begin(self._writing + 1)
+            if os.write(self._file, data) != len(data):
+                raise OSError(28, "the disk is full")  # noqa: TRY301 (a short write is the same as a failing one)
+        except OSError as error:
+            self.trouble = error.strerror
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            return
+        self.trouble = None
+        self._size += len(data)
+        self._sizes[self._writing] = self._size
+        self._on_disk += len(self._memory)
+        self._memory.clear()
+        self._dirty = True
+        while sum(self._sizes.values()) > self._limit and len(self._sizes) > 1:
+            self._drop_oldest()
+
+    def _begin(self, segment: int) -> None:
+        file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._writing, self._size = file, segment, 0
+        self._sizes[segment] = 0
+
+    def _drop_oldest(self) -> None:
+        oldest = min(self._sizes)
+        segment, offset = self._confirmed
+        lost = _count_lines(self._path(oldest), offset if segment == oldest else 0)
+        self.dropped += lost
+        self._on_disk -= lost
+        self._remove(oldest)
+        self._confirmed = (min(self._sizes), 0)
+
+    # --- reading
+
+    def _read(self, most: int) -> Batch | None:
+        for segment in sorted(self._sizes):
+            if segment < self._confirmed[0]:
+                continue
+            start = self._confirmed[1] if segment == self._confirmed[0] else 0
+            if start >= self._sizes[segment]:
+                continue
+            with self._path(segment).open("rb") as file:
+                file.seek(start)
+                data = list(islice(file, most))
+            return Batch([line.decode(errors="replace") for line in data], segment, start + sum(map(len, data)))
+        return None
+
+    def _forget_confirmed(self) -> None:
+        segment, offset = self._confirmed
+        for old in [old for old in self._sizes if old < segment]:
+            self._remove(old)
+        if offset >= self._sizes[segment] and segment != self._writing:
+            self._remove(segment)
+            self._confirmed = (min(self._sizes), 0)
+        self._note_confirmed()
+
+    def _note_confirmed(self) -> None:
+        # A torn note is no harm: everything that is left is sent again.
+        target, draft = self._folder / _CONFIRMED, self._folder / f"{_CONFIRMED}.new"
+        with contextlib.suppress(OSError):
+            draft.write_text("{} {}\n".format(*self._confirmed))
+            draft.replace(target)
+
+    # --- starting
+
+    def _recover(self) -> None:
+        for path in self._folder.glob("*.log"):
+            if path.stem.isdigit():
+                self._sizes[int(path.stem)] = _cut_torn_line(path)
+        try:
+            segment, offset = map(int, (self._folder / _CONFIRMED).read_text().split())
+        except (OSError, ValueError):
+            segment, offset = 0, 0
+        for old in [old for old in self._sizes if old < segment or not self._sizes[old]]:
+            self._remove(old)
+        self._confirmed = (segment, min(offset, self._sizes.get(segment, 0)))
+        self._on_disk = sum(
+            _count_lines(self._path(number), self._confirmed[1] if number == segment else 0) for number in self._sizes
+        )
+        try:
+            self._begin(max([*self._sizes, segment]) + 1)
+        except OSError as error:
+            raise SpoolError(f"cannot write {self._folder}: {error.strerror}") from error
+
+    def _remove(self, segment: int) -> None:
+        self._path(segment).unlink(missing_ok=True)
+        del self._sizes[segment]
+
+    def _path(self, segment: int) -> Path:
+        return self._folder / f"{segment:016d}.log"
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Cut off what a crash left of a line; tell how long the rest is."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+    return whole
+
+
+def _count_lines(path: Path, offset: int) -> int:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return sum(1 for _ in file)
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""ANT USB sticks: found, opened, listened to, and brought back when they fail."""
