@@ -1,6 +1,9 @@
 # Every command sets up what it needs, from the package registries only.
 STACK ?= embedded
 export STACK
+# Where the demonstration's heartbeats come from: synthetic, stick (emulated), usb (real).
+SOURCE ?= synthetic
+export SOURCE
 # What this machine trusts, uv shall trust.
 export UV_SYSTEM_CERTS := true
 

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,33 +19,45 @@ EXIT_ASKED_TO_STOP = 0
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole of Beatstream on this machine.")
 console = Console(highlight=False)
 
+class Source(StrEnum):
+    """Where the demonstration's heartbeats come from."""
+
+    SYNTHETIC = "synthetic"
+    """`generate-data`, over HTTP."""
+    STICK = "stick"
+    """`ingest-foo` with an emulated stick: the same people, through the whole of the USB path."""
+    USB = "usb"
+    """`ingest-foo` with the real sticks of this machine."""
+
+
 ModeOption = Annotated[Mode, typer.Option("--stack", envvar="STACK", help="How the parts under Moose are run.")]
 
 
 @cli.command()
 def dev(mode: ModeOption = Mode.EMBEDDED) -> None:
     """Run the stack and the app, without data, until Ctrl-C."""
-    _run(mode, straps=0)
+    _run(mode, None)
 
 
 @cli.command()
 def demo(
     mode: ModeOption = Mode.EMBEDDED,
+    source: Annotated[Source, typer.Option(envvar="SOURCE", help="Where the heartbeats come from.")] = Source.SYNTHETIC,
     straps: Annotated[int, typer.Option(min=1, help="How many synthetic people.")] = 12,
 ) -> None:
-    """Run the stack, the app and a class of synthetic people, until Ctrl-C."""
-    _run(mode, straps=straps)
+    """Run the stack, the app and a class of people, until Ctrl-C."""
+    _run(mode, lambda stack: _source(stack, source, straps))
 
 
-def _run(mode: Mode, *, straps: int) -> None:
+def _run(mode: Mode, source: Callable[[Stack], list[str]] | None) -> None:
     stack = Stack(settings.load(Path.cwd()), mode, lambda line: console.print(line, soft_wrap=True))
     console.print(f"Starting Beatstream ({mode} stack); logs in {stack.settings.moose_log.parent}", soft_wrap=True)
     code = EXIT_ASKED_TO_STOP
     try:
         with stack.running():
             _urls(stack)
-            if straps:
-                stack.start_part("straps", _generator(stack, straps))
+            if source is not None:
+                stack.start_part("straps", source(stack))
                 board.show(console, stack.settings.moose_url, stack.check)
             else:
                 stack.watch()
@@ -55,9 +69,13 @@ def _run(mode: Mode, *, straps: int) -> None:
     sys.exit(code)
 
 
-def _generator(stack: Stack, straps: int) -> list[str]:
-    options = ["--straps", str(straps), "--seconds", "endless", "--to", "http", "--url", stack.settings.moose_url]
-    return [sys.executable, "-m", "scripts.generate_data", "run", *options]
+def _source(stack: Stack, source: Source, straps: int) -> list[str]:
+    url = ["--url", stack.settings.moose_url]
+    if source is Source.SYNTHETIC:
+        return [sys.executable, "-m", "scripts.generate_data", "run", "--straps", str(straps), *url]
+    spool = ["--spool", str(stack.settings.state / "ingest" / "spool"), "--wait"]
+    emulated = ["--emulate", str(straps)] if source is Source.STICK else []
+    return [sys.executable, "-m", "scripts.ingest_foo", *emulated, *url, *spool]
 
 
 def _urls(stack: Stack) -> None:

@@ -5,6 +5,7 @@ it dies comes to the launcher, not to init. A mark in the environment finds what
 behind.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -51,11 +52,15 @@ class Processes:
         )
 
     def stop(self, grace_s: float) -> None:
-        """End everything: SIGTERM to the parts, after `grace_s` SIGKILL to all that is left, whoever started it."""
-        for child in reversed(self._children.values()):
-            if child.poll() is None:
-                child.terminate()
+        """End everything within `grace_s`: SIGTERM to the parts, SIGKILL to all that is left, whoever started it.
+
+        The last started ends first, so that what feeds the others can hand over what it has.
+        """
         deadline = time.monotonic() + grace_s
+        for child in reversed(self._children.values()):
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, (deadline - time.monotonic()) / 2))
         for child in self._children.values():
             try:
                 child.wait(max(0.0, deadline - time.monotonic()))

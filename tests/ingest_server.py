@@ -10,18 +10,26 @@ from typing import Any
 class Ingest:
     """A server that answers like Moose's ingest API: an array is taken whole or refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.failures: list[int] = []
         self.refuse: Callable[[dict[str, Any]], bool] = lambda _record: False
         self.connections: set[Any] = set()
+        self.closed = False
         ingest = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                ingest.connections.add(self.client_address)
+                self.answer(200, '{"entries": []}')
+
             def do_POST(self) -> None:
                 ingest.connections.add(self.client_address)
+                if ingest.closed:
+                    self.close_connection = True
+                    return
                 records = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if ingest.failures:
                     self.answer(ingest.failures.pop(0), "Error")
@@ -40,7 +48,7 @@ class Ingest:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever)
@@ -50,6 +58,8 @@ class Ingest:
         return [record for path, record in self.taken if path == "/ingest/raw_ant_hr_packet"]
 
     def close(self) -> None:
+        """Go away: nothing is answered any more, on no connection."""
+        self.closed = True
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()

@@ -23,7 +23,7 @@ from scripts.delivery.records import assignment
 from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
 from scripts.ingest_foo import doctor
 from scripts.ingest_foo.bluetooth import BluetoothSource
-from scripts.ingest_foo.clock import ReceiverClock
+from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
 from scripts.ingest_foo.sender import RejectedRecords, Sender
 from scripts.ingest_foo.service import Keeper, Service, Source
@@ -157,6 +157,7 @@ def run(
         world = _world(emulate, emulate_ble, emulate_loss, emulate_fault or [], emulate_log, seed)
         clock = ReceiverClock(
             wall_ns=time.time_ns if world is None else world.wall_ns,
+            synchronised=kernel_synchronised if world is None else world.synchronised,
             notice=lambda step_s, follows: display.say(
                 f"the system's clock was set by {step_s:+.1f} s; the packets' times "
                 + ("follow it" if follows else "go on as before")
@@ -167,14 +168,18 @@ def run(
         rejected = RejectedRecords(folder / "rejected.jsonl", display.say)
         sink = _sink(to, url, broker, rejected, sender)
         try:
-            supervisor = None if no_ant else _supervisor(world, clock, straps, display, stick or [], receiver_id)
+            supervisor = (
+                None if no_ant else _supervisor(world, clock, straps, display, stick or [], receiver_id, patient=wait)
+            )
             sources: list[Source] = [] if supervisor is None else [supervisor]
             if ble or emulate_ble:
                 sources.append(_bluetooth(world, clock, straps, display, receiver_id))
             if world is not None:
                 sources.append(world)
                 for device_id, person in () if no_register else world.wearers():
-                    kept.append(ASSIGNMENT, assignment(device_id, person.user_id, person.name, clock.now_us()))
+                    kept.append(
+                        ASSIGNMENT, assignment(device_id, person.user_id, person.name, world.registered_from_us)
+                    )
             service = Service(
                 clock=clock,
                 straps=straps,
@@ -255,9 +260,13 @@ def _supervisor(
     display: Display,
     serials: list[str],
     receiver_id: str | None,
+    *,
+    patient: bool,
 ) -> Supervisor:
     backend = default_backend() if world is None or world.usb is None else world.usb
-    return Supervisor(backend, clock, straps.hear, display.say, serials=serials, receiver_id=receiver_id)
+    return Supervisor(
+        backend, clock, straps.hear, display.say, serials=serials, receiver_id=receiver_id, patient=patient
+    )
 
 
 def _bluetooth(

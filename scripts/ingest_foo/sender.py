@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.delivery.sink import Sink, SinkError
+from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
 from scripts.ingest_foo.spool import Spool
 
 BATCH_RECORDS = 500
@@ -17,6 +17,7 @@ PAUSE_S = 2.0
 """Between tries, where the sink itself has given up."""
 
 _LOOK_EVERY_S = 0.02
+_LAST_REQUEST_S = 1.0
 
 
 class Sender(threading.Thread):
@@ -35,6 +36,7 @@ class Sender(threading.Thread):
         """Set: end, whatever is still to be sent."""
         self._sink: Sink | None = None
         self.sent = 0
+        """Packets that have arrived."""
         self.last_sent_at: float | None = None
         """Seconds since 1970 UTC; None: nothing has arrived yet."""
         self.trouble: str | None = None
@@ -52,8 +54,9 @@ class Sender(threading.Thread):
             batch = self._spool.take(BATCH_RECORDS, GATHER_S)
             if batch is None:
                 continue
+            records_of = batch.by_destination()
             try:
-                for destination, records in batch.by_destination().items():
+                for destination, records in records_of.items():
                     self._sink.send(destination, records)
                 self._sink.settle()
             except SinkError as error:
@@ -62,7 +65,7 @@ class Sender(threading.Thread):
                     self.stopping.wait(PAUSE_S)
                 continue
             self._spool.confirm(batch)
-            self.sent += len(batch.lines)
+            self.sent += sum(len(records) for to, records in records_of.items() if to != ASSIGNMENT)
             self.last_sent_at = time.time()
             self._note_success()
             if len(batch.lines) < BATCH_RECORDS:
@@ -74,7 +77,8 @@ class Sender(threading.Thread):
         while self._spool.pending and self.trouble is None and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY_S)
         self.stopping.set()
-        self.join()
+        # A request that nobody answers is not waited for: what it carries stays in the spool.
+        self.join(_LAST_REQUEST_S)
         return not self._spool.pending
 
     def note_trouble(self, reason: str) -> None:

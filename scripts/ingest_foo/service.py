@@ -17,7 +17,7 @@ from scripts.ingest_foo.spool import Spool
 from scripts.ingest_foo.stick.supervisor import Supervisor
 from scripts.ingest_foo.straps import Straps
 
-FINISH_S = 5.0
+FINISH_S = 3.0
 """How long the end waits for what is still to be sent."""
 
 _TICK_S = 0.1

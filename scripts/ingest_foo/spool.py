@@ -71,6 +71,7 @@ class Spool:
             self._lock = (folder / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self._lock.close()
             raise SpoolError(f"another ingest-foo uses {folder}; name another one with --spool") from error
         except OSError as error:
             raise SpoolError(f"cannot write {folder}: {error.strerror}") from error

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from stack.processes import MARK
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READY_TIMEOUT_S = 120.0
@@ -210,9 +210,10 @@ class Beatstream:
         """Wait until everything that was sent has been processed and stored: until the topics' groups have no lag."""
         flows = {
             "flow-raw_ant_hr_packet-processed_ant_hr_packet": "raw_ant_hr_packet",
+            "flow-bluetooth_hr_packet-unified_hr_packet": "bluetooth_hr_packet",
             "flow-processed_ant_hr_packet-unified_hr_packet": "processed_ant_hr_packet",
         }
-        tables = ("raw_ant_hr_packet", "processed_ant_hr_packet", "unified_hr_packet")
+        tables = ("raw_ant_hr_packet", "bluetooth_hr_packet", "processed_ant_hr_packet", "unified_hr_packet")
 
         def settled() -> bool:
             return all(self.lag(group, topic) == 0 for group, topic in flows.items()) and all(
@@ -235,17 +236,6 @@ class Beatstream:
             return int(end - max(committed, 0))
         finally:
             consumer.close()
-
-
-def wait_for(condition: Callable[[], Any], what: str, timeout_s: float, every_s: float = 0.1) -> Any:
-    """The condition's first true value. Fails, naming what was awaited, after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s in vain for {what}"
-        time.sleep(every_s)
 
 
 def _lay_out(project: Path) -> None:

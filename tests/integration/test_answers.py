@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.beatstream import Beatstream, wait_for
+from tests.integration.beatstream import Beatstream
 from tests.integration.conftest import EMPTY_QUESTIONS
 from tests.integration.packets import beats, packet, rfc3339
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.beatstream import REPOSITORY, Beatstream, wait_for
+from tests.integration.beatstream import REPOSITORY, Beatstream
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

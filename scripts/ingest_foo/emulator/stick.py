@@ -6,9 +6,10 @@ Behaviour: notes 5 and 7; capabilities of a real ANTUSB-m (vector hw-capabilitie
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from typing import NamedTuple
 
 from openant.devices import ANTPLUS_NETWORK_KEY
 
@@ -46,11 +47,13 @@ _INDEPENDENT = 0x01
 _addresses = itertools.count(1)
 
 
-class Chunk(Enum):
-    """What a read gives where there are no bytes."""
+class _Underway(NamedTuple):
+    """A broadcast that waits for the host: where it ends in all that is said to the host since power-on."""
 
-    NOTHING = auto()
-    UNPLUGGED = auto()
+    ends_at: int
+    device_number: int
+    payload: bytes
+    at_ns: int
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class EmulatedStick:
         product: USB product id.
         scan_mode: It has continuous scan mode.
         extended: What it can send behind a payload.
-        on_sent: Told each broadcast that it gives to the host: device number, payload, when it was on the air (ns of
+        on_sent: Told each broadcast once the host has read it: device number, payload, when it was on the air (ns of
             the steady clock).
         steady: The clock of the air.
     """
@@ -99,10 +102,10 @@ class EmulatedStick:
         self.held_by_another = False
         self.deaf_writes = 0
         """So many writes are ignored: as a stick does that was left in scan mode."""
-        self.doubles_straps = False
-        """A searching channel also takes a strap that another one has."""
+        self.doubled_straps = 0
+        """So often a searching channel takes a strap that another one has."""
         self.sent = 0
-        """Broadcasts given to the host."""
+        """Broadcasts that the host has read."""
         self._scan_mode = scan_mode
         self._can_extend = extended
         self._on_sent = on_sent
@@ -126,16 +129,24 @@ class EmulatedStick:
             self._changed.notify_all()
             return True
 
-    def give(self, size: int, timeout_s: float) -> bytes | Chunk:
-        """Bytes for the host: what is there, at most one USB packet."""
+    def give(self, size: int, timeout_s: float) -> bytes | None:
+        """Bytes for the host: what is there, at most one USB packet; None: nothing came in that time."""
         with self._changed:
-            self._changed.wait_for(lambda: not self.plugged or (self._out and self._hung_until is None), timeout_s)
-            if not self.plugged:
-                return Chunk.UNPLUGGED
-            if not self._out or self._hung_until is not None:
-                return Chunk.NOTHING
+            address = self.address
+            self._changed.wait_for(
+                lambda: not self.plugged or self.address != address or (self._out and self._hung_until is None),
+                timeout_s,
+            )
+            if not self.plugged or self.address != address or not self._out or self._hung_until is not None:
+                return None
             data = bytes(self._out[: min(size, PACKET_BYTES)])
             del self._out[: len(data)]
+            self._given += len(data)
+            while self._underway and self._underway[0].ends_at <= self._given:
+                _, device_number, payload, at_ns = self._underway.popleft()
+                self.sent += 1
+                if self._on_sent is not None:
+                    self._on_sent(device_number, payload, at_ns)
             return data
 
     def usb_reset(self) -> None:
@@ -149,7 +160,7 @@ class EmulatedStick:
     # --- the air's side
 
     def transmit(self, device_number: int, payload: bytes, rssi_dbm: int = -60, at_ns: int | None = None) -> bool:
-        """A strap sends a packet; True: the stick gives it to the host."""
+        """A strap sends a packet; True: the stick has heard it, and has it ready for the host."""
         at_ns = self.steady_ns() if at_ns is None else at_ns
         with self._changed:
             channels = self._listening_for(device_number)
@@ -158,12 +169,10 @@ class EmulatedStick:
             if len(self._out) > FIFO_BYTES:
                 self._say(MessageId.RESPONSE, bytes((0, CHANNEL_EVENT, Code.QUEUE_OVERFLOW)))
                 return False
-            self.sent += 1
-            if self._on_sent is not None:
-                self._on_sent(device_number, payload, at_ns)
             for number in channels:
                 tail = self._extension(device_number, rssi_dbm, at_ns)
                 self._say(MessageId.BROADCAST, bytes((number,)) + payload + tail)
+            self._underway.append(_Underway(self._given + len(self._out), device_number, payload, at_ns))
             return True
 
     def miss(self, device_number: int) -> None:
@@ -211,6 +220,8 @@ class EmulatedStick:
     def _power_on(self) -> None:
         self._framer = Framer()
         self._out = bytearray()
+        self._given = 0
+        self._underway: deque[_Underway] = deque()
         self._channels: dict[int, _Channel] = {}
         self._scanning = False
         self._key_known = False
@@ -317,9 +328,10 @@ class EmulatedStick:
         if self._scanning:
             return [number for number, channel in self._channels.items() if channel.open]
         tracking = [number for number, channel in self._channels.items() if channel.tracked == device_number]
-        if not tracking or self.doubles_straps:
+        if not tracking or self.doubled_straps:
             for number, channel in self._channels.items():
                 if channel.open and channel.tracked is None and self._matches(channel, device_number):
+                    self.doubled_straps -= bool(tracking)
                     channel.tracked = device_number
                     tracking.append(number)
                     break

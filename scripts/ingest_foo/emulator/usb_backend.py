@@ -3,12 +3,12 @@
 from array import array
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from usb.backend import IBackend
 from usb.core import USBError, USBTimeoutError
 
-from scripts.ingest_foo.emulator.stick import Chunk, EmulatedStick
+from scripts.ingest_foo.emulator.stick import EmulatedStick
 from scripts.ingest_foo.stick.errors import EACCES, EBUSY, ENODEV
 from scripts.ingest_foo.stick.usb_stick import VENDOR
 
@@ -19,6 +19,13 @@ IN_ENDPOINT, OUT_ENDPOINT = 0x81, 0x01
 _BULK = 0x02
 _GET_DESCRIPTOR, _STRING = 0x06, 0x03
 _ENGLISH = b"\x09\x04"
+
+
+class _Handle(NamedTuple):
+    """An opened stick; of no use any more when it was pulled out since."""
+
+    stick: EmulatedStick
+    address: int
 
 
 class EmulatedUsb(IBackend):  # type: ignore[misc] # pyusb has no type information
@@ -66,66 +73,62 @@ class EmulatedUsb(IBackend):  # type: ignore[misc] # pyusb has no type informati
             wMaxPacketSize=64, bInterval=1, bRefresh=0, bSynchAddress=0, extra_descriptors=(),
         )  # fmt: skip
 
-    def open_device(self, dev: EmulatedStick) -> EmulatedStick:
+    def open_device(self, dev: EmulatedStick) -> _Handle:
         if not dev.plugged:
             raise _error("No such device", ENODEV)
         if not dev.permitted:
             raise _error("Access denied (insufficient permissions)", EACCES)
-        return dev
+        return _Handle(dev, dev.address)
 
-    def close_device(self, _dev_handle: EmulatedStick) -> None:
+    def close_device(self, _dev_handle: _Handle) -> None:
         """Nothing is held by an open device."""
 
-    def set_configuration(self, dev_handle: EmulatedStick, _config_value: int) -> None:
-        self._usable(dev_handle)
-        if dev_handle.held_by_another:
+    def set_configuration(self, dev_handle: _Handle, _config_value: int) -> None:
+        stick = _usable(dev_handle)
+        if stick.held_by_another:
             raise _error("Resource busy", EBUSY)
 
-    def get_configuration(self, dev_handle: EmulatedStick) -> int:
-        self._usable(dev_handle)
+    def get_configuration(self, dev_handle: _Handle) -> int:
+        _usable(dev_handle)
         return 1
 
-    def set_interface_altsetting(self, dev_handle: EmulatedStick, _intf: int, _altsetting: int) -> None:
-        self._usable(dev_handle)
+    def set_interface_altsetting(self, dev_handle: _Handle, _intf: int, _altsetting: int) -> None:
+        _usable(dev_handle)
 
-    def claim_interface(self, dev_handle: EmulatedStick, _intf: int) -> None:
-        self._usable(dev_handle)
-        if dev_handle.held_by_another:
+    def claim_interface(self, dev_handle: _Handle, _intf: int) -> None:
+        stick = _usable(dev_handle)
+        if stick.held_by_another:
             raise _error("Resource busy", EBUSY)
 
-    def release_interface(self, dev_handle: EmulatedStick, _intf: int) -> None:
-        self._usable(dev_handle)
+    def release_interface(self, dev_handle: _Handle, _intf: int) -> None:
+        _usable(dev_handle)
 
-    def is_kernel_driver_active(self, dev_handle: EmulatedStick, _intf: int) -> bool:
-        self._usable(dev_handle)
+    def is_kernel_driver_active(self, dev_handle: _Handle, _intf: int) -> bool:
+        _usable(dev_handle)
         return False
 
-    def clear_halt(self, dev_handle: EmulatedStick, _ep: int) -> None:
-        self._usable(dev_handle)
+    def clear_halt(self, dev_handle: _Handle, _ep: int) -> None:
+        _usable(dev_handle)
 
-    def reset_device(self, dev_handle: EmulatedStick) -> None:
-        self._usable(dev_handle)
-        dev_handle.usb_reset()
+    def reset_device(self, dev_handle: _Handle) -> None:
+        _usable(dev_handle).usb_reset()
 
-    def bulk_write(self, dev_handle: EmulatedStick, _ep: int, _intf: int, data: "array[int]", _timeout: int) -> int:
-        self._usable(dev_handle)
-        if not dev_handle.take(data.tobytes()):
+    def bulk_write(self, dev_handle: _Handle, _ep: int, _intf: int, data: "array[int]", _timeout: int) -> int:
+        if not _usable(dev_handle).take(data.tobytes()):
             raise _timed_out()
         return len(data)
 
-    def bulk_read(self, dev_handle: EmulatedStick, _ep: int, _intf: int, buff: "array[int]", timeout: int) -> int:
-        match dev_handle.give(len(buff), timeout / 1000):
-            case Chunk.UNPLUGGED:
-                raise _error("No such device (it may have been disconnected)", ENODEV)
-            case Chunk.NOTHING:
-                raise _timed_out()
-            case bytes() as data:
-                buff[: len(data)] = array("B", data)
-                return len(data)
+    def bulk_read(self, dev_handle: _Handle, _ep: int, _intf: int, buff: "array[int]", timeout: int) -> int:
+        data = _usable(dev_handle).give(len(buff), timeout / 1000)
+        if data is None:
+            _usable(dev_handle)
+            raise _timed_out()
+        buff[: len(data)] = array("B", data)
+        return len(data)
 
     def ctrl_transfer(
         self,
-        dev_handle: EmulatedStick,
+        dev_handle: _Handle,
         _request_type: int,
         request: int,
         value: int,
@@ -133,19 +136,21 @@ class EmulatedUsb(IBackend):  # type: ignore[misc] # pyusb has no type informati
         data: "array[int]",
         _timeout: int,
     ) -> int:
-        self._usable(dev_handle)
+        stick = _usable(dev_handle)
         if request != _GET_DESCRIPTOR or value >> 8 != _STRING:
             raise NotImplementedError(f"control request {request:#x}")
         index = value & 0xFF
-        texts = {1: "Dynastream Innovations", 2: "ANT USB-m Stick", 3: dev_handle.serial}
+        texts = {1: "Dynastream Innovations", 2: "ANT USB-m Stick", 3: stick.serial}
         body = _ENGLISH if index == 0 else texts[index].encode("utf-16-le")
         answer = (bytes((len(body) + 2, _STRING)) + body)[: len(data)]
         data[: len(answer)] = array("B", answer)
         return len(answer)
 
-    def _usable(self, stick: EmulatedStick) -> None:
-        if not stick.plugged:
-            raise _error("No such device (it may have been disconnected)", ENODEV)
+
+def _usable(handle: _Handle) -> EmulatedStick:
+    if not handle.stick.plugged or handle.stick.address != handle.address:
+        raise _error("No such device (it may have been disconnected)", ENODEV)
+    return handle.stick
 
 
 def _only_first(*indexes: int) -> None:

@@ -16,6 +16,8 @@ from scripts.ingest_foo.emulator.bluetooth import EmulatedBluetoothStrap, backen
 from scripts.ingest_foo.emulator.stick import EmulatedStick
 from scripts.ingest_foo.emulator.usb_backend import EmulatedUsb
 
+_REGISTERED_BEFORE_US = 60_000_000
+
 
 class World:
     """What `ingest-foo --emulate` hears. Raises `ValueError` for a fault that is none.
@@ -53,6 +55,15 @@ class World:
         """The system's clock, with the steps that are planned for it."""
         elapsed_s = (steady_ns() - self._began_ns) / 1e9
         return time.time_ns() + sum(round(step.seconds * 1e9) for step in self._steps if elapsed_s >= step.at_s)
+
+    def synchronised(self) -> bool:
+        """Whether the system's clock is known to be right: in this world it is, until a step is played."""
+        return True
+
+    @property
+    def registered_from_us(self) -> int:
+        """From when on its people wear their straps: before the first heartbeat. UTC, µs since 1970."""
+        return self._utc_us(self._began_ns) - _REGISTERED_BEFORE_US
 
     def wearers(self) -> Iterator[tuple[str, Person]]:
         """Who wears which strap."""

@@ -39,6 +39,7 @@ class Supervisor:
         say: Takes one line a change, for people.
         serials: Only sticks with these serial numbers; none: all.
         receiver_id: What packets name as their receiver; None: "usb-" and the stick's serial number.
+        patient: A stick may come later; else what is wrong at first is left to `failed_at_start`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Supervisor:
         *,
         serials: Iterable[str] = (),
         receiver_id: str | None = None,
+        patient: bool = True,
     ) -> None:
         self._backend = backend
         self._clock = clock
@@ -57,6 +59,7 @@ class Supervisor:
         self._say = say
         self._serials = tuple(serials)
         self._receiver_id = receiver_id
+        self._patient = patient
         self._stopping = threading.Event()
         self._workers: dict[tuple[int, int], threading.Thread] = {}
         self._states: dict[tuple[int, int], StickState] = {}
@@ -113,7 +116,8 @@ class Supervisor:
         hint = "".join(f" ({name} is plugged in, and cannot be used)" for name in unsupported(self._backend))
         error = StickError(Trouble.MISSING, f"no ANT+ stick{which} found{hint}; plug one in")
         self._fail_first(error)
-        self._say(str(error))
+        if self._patient or self._ever_listened:
+            self._say(str(error))
 
     def _id_for(self, stick: UsbStick) -> str:
         if self._receiver_id is not None:
@@ -164,4 +168,5 @@ class Supervisor:
     def _tell(self, state: StickState, line: str) -> None:
         if line != state.line:
             state.line = line
-            self._say(line)
+            if self._patient or self._ever_listened:
+                self._say(line)
