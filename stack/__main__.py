@@ -19,6 +19,7 @@ EXIT_ASKED_TO_STOP = 0
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole of Beatstream on this machine.")
 console = Console(highlight=False)
 
+
 class Source(StrEnum):
     """Where the demonstration's heartbeats come from."""
 

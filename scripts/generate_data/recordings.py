@@ -50,7 +50,7 @@ class PacketRecording:
                     record = json.loads(line)
                 except ValueError as error:
                     raise RecordingError(f"{self.file}, line {number}: {error}") from error
-                if not isinstance(record, dict) or "ant_hr_packet" not in record:
+                if not isinstance(record, dict) or not record.keys() & {"ant_hr_packet", "hr_measurement"}:
                     raise RecordingError(f"{self.file}, line {number}: no raw packet")
                 yield record
 

@@ -6,9 +6,11 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -216,9 +218,9 @@ def test_the_systems_clock_may_be_set(tmp_path: Path, ingest: Ingest) -> None:
         "4",
         "--no-register",
         "--seconds",
-        "7",
+        "4",
         "--emulate-fault",
-        "clock:2:-3600",
+        "clock:1:-3600",
         url=ingest.url,
     )
     code, said = run.wait()
@@ -254,6 +256,21 @@ def test_faults_of_the_stick_are_recovered(tmp_path: Path, ingest: Ingest) -> No
     assert "is in use by another program" in said
     assert "takes no commands" in said
     assert said.count("listens in scan mode") == 4
+
+
+def test_systemd_is_told(tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify"))
+        notified.settimeout(0)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert Run(tmp_path, "--emulate", "1", "--seconds", "2", url=ingest.url).wait()[0] == 0
+        told = []
+        with suppress(BlockingIOError):
+            while True:
+                told.append(notified.recv(100).decode())
+    assert told[0] == "READY=1"
+    assert told[-1] == "STOPPING=1"
+    assert told.count("WATCHDOG=1") >= 2
 
 
 def test_quiet_is_quiet(tmp_path: Path, ingest: Ingest) -> None:

@@ -1,10 +1,13 @@
 """The repository keeps its own rules."""
 
 import ast
+import configparser
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,54 @@ def test_requirement_files_are_in_step_with_pyproject(name: str, tmp_path: Path)
         [str(Path(sys.executable).parent / "uv"), "pip", "compile", *options, *COMPILED[name]], cwd=tmp_path, check=True
     )
     assert (tmp_path / name).read_text() == (ROOT / name).read_text(), "run: make lock"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "command"),
+    [
+        ("requirements-ingest.txt", ["ingest-foo", "--emulate", "2", "--seconds", "1", "--url", "http://127.0.0.1:9"]),
+        ("requirements-generate.txt", ["generate-data", "run", "--seconds", "1", "--speed", "max", "--to", "-"]),
+    ],
+)
+def test_a_part_installs_alone(requirements: str, command: list[str], tmp_path: Path) -> None:
+    uv, alone = Path(sys.executable).parent / "uv", tmp_path / "venv"
+    env = {**os.environ, "VIRTUAL_ENV": str(alone), "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": ""}
+    source = tmp_path / "source"
+    for name in ("app", "scripts", "stack"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md"):
+        shutil.copy(ROOT / name, source / name)
+    for arguments in (
+        ["venv", "--python", sys.executable, str(alone)],
+        ["pip", "sync", "--require-hashes", str(ROOT / requirements)],
+        ["pip", "install", "--no-deps", str(source)],
+    ):
+        subprocess.run([uv, *arguments, "--quiet"], cwd=tmp_path, env=env, check=True)
+    program = alone / "bin" / command[0]
+    done = subprocess.run(
+        [program, *command[1:]], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    # ingest-foo: 7, as nobody takes what it has heard.
+    assert done.returncode == (7 if command[0] == "ingest-foo" else 0), done.stderr
+    packages = {path.name for path in (alone / "lib").glob("python*/site-packages/*")}
+    assert not packages & {"moose_lib", "chdb", "clickhouse_connect", "psutil", "pytest"}
+    installed = sum(file.stat().st_size for file in (alone / "lib").rglob("*") if file.is_file())
+    assert installed < 40_000_000
+
+
+def test_the_service_unit_starts_what_there_is() -> None:
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment, method-assign] # names of settings have capitals
+    unit.read_string((ROOT / "docs" / "ingest-foo.service").read_text())
+    program, *options = unit["Service"]["ExecStart"].split()
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert Path(program).name in scripts
+    text = subprocess.run(
+        [Path(sys.executable).parent / "ingest-foo", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(option in text for option in options)
+    assert unit["Service"]["Environment"].split("=")[0] in text
+    assert (unit["Service"]["Type"], int(unit["Service"]["WatchdogSec"]) > 5) == ("notify", True)
 
 
 def test_docker_compose_is_valid() -> None:
