@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -26,7 +26,7 @@ from scripts.ingest_foo.bluetooth import BluetoothSource
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
 from scripts.ingest_foo.sender import RejectedRecords, Sender
-from scripts.ingest_foo.service import Keeper, Service, Source
+from scripts.ingest_foo.service import Intake, Keeper, Service, Source
 from scripts.ingest_foo.spool import Spool, SpoolError
 from scripts.ingest_foo.stick.errors import StickError, Trouble
 from scripts.ingest_foo.stick.supervisor import Supervisor
@@ -141,18 +141,15 @@ def run(
     if context.invoked_subcommand is not None:
         return
     chosen_only, chosen_ignore = _straps("--only", only), _straps("--ignore", ignore)
+    if not url.startswith(("http://", "https://")):
+        _fail(f"--url: {url!r} does not begin with http:// or https://", Exit.BAD_INPUT)
     if no_ant and not ble:
         _fail("--no-ant leaves nothing to listen to; add --ble", Exit.BAD_INPUT)
     folder = spool or state_folder() / "spool"
     stopping = threading.Event()
     with ExitStack() as stack, _ending(stopping):
         kept = _spool(folder, spool_limit)
-        raw_log = None
-        if record is not None:
-            try:
-                raw_log = stack.enter_context(record.open("w", buffering=1))
-            except OSError as error:
-                _fail(f"--record: {error}", Exit.BAD_INPUT)
+        raw_log = None if record is None else stack.enter_context(_raw_log(record))
         display = stack.enter_context(Display(console, quiet=quiet))
         world = _world(emulate, emulate_ble, emulate_loss, emulate_fault or [], emulate_log, seed)
         clock = ReceiverClock(
@@ -163,17 +160,28 @@ def run(
                 + ("follow it" if follows else "go on as before")
             ),
         )
-        straps = Straps(Keeper(kept, raw_log), chosen_only, chosen_ignore)
+        straps = Straps(Keeper(kept, raw_log, display.say), chosen_only, chosen_ignore)
+        intake = Intake()
         sender = Sender(kept, display.say)
         rejected = RejectedRecords(folder / "rejected.jsonl", display.say)
         sink = _sink(to, url, broker, rejected, sender)
         try:
-            supervisor = (
-                None if no_ant else _supervisor(world, clock, straps, display, stick or [], receiver_id, patient=wait)
-            )
-            sources: list[Source] = [] if supervisor is None else [supervisor]
+            supervisor = None
+            sources: list[Source] = []
+            if not no_ant and (world is None or world.usb is not None):
+                usb = default_backend() if world is None else world.usb
+                supervisor = Supervisor(
+                    usb,
+                    clock,
+                    intake.into(straps.hear),
+                    display.say,
+                    serials=stick or (),
+                    receiver_id=receiver_id,
+                    patient=wait,
+                )
+                sources.append(supervisor)
             if ble or emulate_ble:
-                sources.append(_bluetooth(world, clock, straps, display, receiver_id))
+                sources.append(_bluetooth(world, clock, intake, straps, display, receiver_id))
             if world is not None:
                 sources.append(world)
                 for device_id, person in () if no_register else world.wearers():
@@ -182,6 +190,7 @@ def run(
                     )
             service = Service(
                 clock=clock,
+                intake=intake,
                 straps=straps,
                 spool=kept,
                 sender=sender,
@@ -253,29 +262,18 @@ def _world(
         _fail(f"--emulate-fault or --emulate-log: {error}", Exit.BAD_INPUT)
 
 
-def _supervisor(
+def _bluetooth(
     world: "World | None",
     clock: ReceiverClock,
+    intake: Intake,
     straps: Straps,
     display: Display,
-    serials: list[str],
     receiver_id: str | None,
-    *,
-    patient: bool,
-) -> Supervisor:
-    backend = default_backend() if world is None or world.usb is None else world.usb
-    return Supervisor(
-        backend, clock, straps.hear, display.say, serials=serials, receiver_id=receiver_id, patient=patient
-    )
-
-
-def _bluetooth(
-    world: "World | None", clock: ReceiverClock, straps: Straps, display: Display, receiver_id: str | None
 ) -> BluetoothSource:
     scanner, client = (None, None) if world is None else world.bluetooth
     return BluetoothSource(
         clock,
-        straps.hear_bluetooth,
+        intake.into(straps.hear_bluetooth),
         display.say,
         straps.takes,
         receiver_id=receiver_id,
@@ -302,6 +300,13 @@ def _spool(folder: Path, limit_mb: int) -> Spool:
         return Spool(folder, limit_mb * 1_000_000)
     except SpoolError as error:
         _fail(str(error), Exit.BAD_INPUT)
+
+
+def _raw_log(file: Path) -> IO[str]:
+    try:
+        return file.open("w", buffering=1)
+    except OSError as error:
+        _fail(f"--record: {error}", Exit.BAD_INPUT)
 
 
 def _straps(option: str, text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """From the spool to the server: in order, in batches, as often as it takes."""
 
+import contextlib
 import json
 import threading
 import time
@@ -59,9 +60,9 @@ class Sender(threading.Thread):
                 for destination, records in records_of.items():
                     self._sink.send(destination, records)
                 self._sink.settle()
-            except SinkError as error:
+            except Exception as error:  # noqa: BLE001 (whatever goes wrong, what is spooled is tried again)
                 if not self.stopping.is_set():
-                    self.note_trouble(str(error))
+                    self.note_trouble(str(error) if isinstance(error, SinkError) else repr(error))
                     self.stopping.wait(PAUSE_S)
                 continue
             self._spool.confirm(batch)
@@ -104,7 +105,7 @@ class RejectedRecords:
     def __call__(self, record: str, reason: str) -> None:
         """Keep one."""
         self.count += 1
-        with self._file.open("a") as file:
+        with contextlib.suppress(OSError), self._file.open("a") as file:
             file.write(json.dumps({"reason": reason, "record": record}) + "\n")
         if self.count == 1:
             self._say(f"the server refused a record; kept in {self._file}: {reason}")

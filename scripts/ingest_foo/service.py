@@ -1,5 +1,6 @@
 """The running ingest: sources on one side, the spool in the middle, the sender on the other."""
 
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -34,17 +35,44 @@ class Source(Protocol):
 
 
 class Keeper:
-    """Takes each record as it is heard: to the spool, and to the raw log if there is one."""
+    """Takes each record: to the spool, and to the raw log if there is one."""
 
-    def __init__(self, spool: Spool, record: IO[str] | None) -> None:
+    def __init__(self, spool: Spool, record: IO[str] | None, say: Callable[[str], None]) -> None:
         self._spool = spool
         self._record = record
+        self._say = say
 
     def __call__(self, destination: str, text: str) -> None:
         """Keep a record."""
         self._spool.append(destination, text)
         if self._record is not None:
-            self._record.write(f"{text}\n")
+            try:
+                self._record.write(f"{text}\n")
+            except OSError as error:
+                self._record = None
+                self._say(f"the raw log ends here: {error.strerror}")
+
+
+class Intake(threading.Thread):
+    """Takes packets off the sources' hands at once, so that a slow disk never keeps a source from listening."""
+
+    def __init__(self) -> None:
+        super().__init__(name="intake", daemon=True)
+        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+
+    def into[T](self, take: Callable[[T], None]) -> Callable[[T], None]:
+        """A function that takes what `take` does, and leaves it to this thread."""
+        return lambda heard: self._waiting.put(lambda: take(heard))
+
+    def run(self) -> None:
+        """As `threading.Thread.run`."""
+        while (job := self._waiting.get()) is not None:
+            job()
+
+    def finish(self) -> None:
+        """Return when all that was taken has been passed on."""
+        self._waiting.put(None)
+        self.join()
 
 
 class Service:
@@ -52,7 +80,8 @@ class Service:
 
     Args:
         clock: Where times come from.
-        straps: Where the sources deliver.
+        intake: Where the sources deliver.
+        straps: What becomes of it.
         spool: What `straps` keeps records in.
         sender, sink: Where they go from there.
         rejected: What the server refused.
@@ -66,6 +95,7 @@ class Service:
         self,
         *,
         clock: ReceiverClock,
+        intake: Intake,
         straps: Straps,
         spool: Spool,
         sender: Sender,
@@ -77,6 +107,7 @@ class Service:
         supervisor: Supervisor | None,
     ) -> None:
         self._clock = clock
+        self._intake = intake
         self._straps = straps
         self._spool = spool
         self._sender = sender
@@ -94,6 +125,7 @@ class Service:
         Raises:
             StickError: No stick could be used at first, and it is not to `wait` for one.
         """
+        self._intake.start()
         self._sender.begin(self._sink)
         self._names.start()
         for source in sources:
@@ -103,6 +135,7 @@ class Service:
         finally:
             for source in sources:
                 source.stop()
+            self._intake.finish()
             delivered = self._sender.finish(FINISH_S)
             try:
                 self._sink.close()

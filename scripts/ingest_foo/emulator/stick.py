@@ -264,7 +264,7 @@ class EmulatedStick:
             case _:
                 self._say(MessageId.RESPONSE, bytes((number, MessageId.REQUEST, Code.INVALID_MESSAGE)))
 
-    def _command(self, message_id: int, content: bytes) -> Code:  # noqa: C901, PLR0911, PLR0912 (one arm a command)
+    def _command(self, message_id: int, content: bytes) -> Code:  # noqa: PLR0911, PLR0912 (one arm a command)
         channel = self._channels.get(content[0])
         match message_id:
             case MessageId.NETWORK_KEY:

@@ -108,7 +108,7 @@ class Supervisor:
     def _look(self) -> list[UsbStick]:
         try:
             return sticks(self._backend, self._serials)
-        except usb.core.USBError:
+        except (usb.core.USBError, NotImplementedError, ValueError):
             return []  # plugged out while it was looked at: the next look tells
 
     def _note_missing(self) -> None:
@@ -143,7 +143,8 @@ class Supervisor:
                     state.listening = False
                     state.skipped_bytes += receiver.skipped_bytes
                     receiver.close()
-            except StickError as error:
+            except Exception as caught:  # noqa: BLE001 (whatever goes wrong, the stick is opened again)
+                error = _as_stick_error(stick, caught)
                 self._fail_first(error)
                 self._tell(state, str(error))
                 if error.trouble is Trouble.UNPLUGGED:
@@ -170,3 +171,9 @@ class Supervisor:
             state.line = line
             if self._patient or self._ever_listened:
                 self._say(line)
+
+
+def _as_stick_error(stick: UsbStick, error: Exception) -> StickError:
+    if isinstance(error, StickError):
+        return error
+    return StickError(Trouble.USB, f"{stick.name}: {type(error).__name__}: {error}")
