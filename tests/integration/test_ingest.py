@@ -286,6 +286,19 @@ def test_the_storm_was_one(runs: Runs) -> None:
     assert "delivering again" in said
 
 
+def test_straight_to_the_broker(beatstream: Beatstream, tmp_path: Path) -> None:
+    options = ["--emulate", "4", "--seed", "3", "--seconds", "5", "--to", "kafka", "--broker", beatstream.broker]
+    receiver = Receiver("broker", tmp_path, options)
+    assert receiver.await_end(receiver.start()) == 0, receiver.said
+    beatstream.await_settled()
+    heard = stored(beatstream, "raw_ant_hr_packet", "ant_hr_packet", "broker")
+    sent = receiver.sent()
+    assert len(sent) == 4
+    assert {device: [payload for payload, _ in packets] for device, packets in heard.items()} == {
+        device: [payload for payload, _ in packets] for device, packets in sent.items()
+    }
+
+
 def test_a_killed_bluetooth_worker_loses_and_doubles_nothing(beatstream: Beatstream) -> None:
     from scripts.ingest_foo.emulator.bluetooth import emulated_straps
 
