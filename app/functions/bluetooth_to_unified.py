@@ -45,9 +45,13 @@ class BluetoothStage:
         return [self._row(record.device_id, beat) for beat in beats]
 
     def _new_strap(self, device_id: str) -> StrapTracker[BluetoothTracker]:
+        lanes = 0
+
         def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BluetoothTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
-            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or device_id in self._straps
+            nonlocal lanes
+            lanes += 1
+            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or lanes > 1
             return self._history.as_of(device_id, packet, await_packet=self._timed and unsettled)
 
         return StrapTracker(recover)

@@ -50,10 +50,14 @@ class HeartbeatStage:
         return rows
 
     def _new_strap(self, device_id: str) -> StrapTracker[BeatTracker]:
+        lanes = 0
+
         def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BeatTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
             # A packet that came without its time is stored with another one, so waiting for it would be in vain.
-            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or device_id in self._straps
+            nonlocal lanes
+            lanes += 1
+            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or lanes > 1
             tracker, packets = self._history.as_of(device_id, packet, await_packet=self._timed and unsettled)
             for old in packets:
                 beats = tracker.push(parse_payload(old.payload), old.received_at_us)

@@ -150,8 +150,10 @@ class BeatTracker:
         """The toggle bit has been seen both ways, so bytes 0-3 may be read."""
         return self._toggles == 3
 
-    def push(self, payload: bytes, received_us: int) -> tuple[Beat, ...]:
+    def push(self, payload: bytes, received_us: int, _receiver_id: str = "") -> tuple[Beat, ...]:
         """Take a packet of 8 bytes, heard at `received_us` (µs since 1970 UTC); return the beats that it adds.
+
+        It does not matter which receiver heard it: what all of them heard is merged.
 
         Never raises for eight bytes, whatever they are.
         """

@@ -45,18 +45,22 @@ class BluetoothBeat(NamedTuple):
 class BluetoothTracker:
     """The beats of one strap. Feed it every notification, in order."""
 
-    __slots__ = ("_arrivals", "_beat_us", "_received_us", "_ticks", "_without")
+    __slots__ = ("_arrivals", "_beat_us", "_received_us", "_receiver_id", "_ticks", "_without")
 
     def __init__(self) -> None:
         self._arrivals: deque[tuple[int, int]] = deque()
         """Of the last minute: when a notification arrived, and the strap's clock then (sum of intervals, ticks)."""
         self._ticks = 0
         self._received_us: int | None = None
+        self._receiver_id = ""
         self._beat_us: int | None = None
         self._without = 0
 
-    def push(self, payload: bytes, received_us: int) -> tuple[BluetoothBeat, ...]:
+    def push(self, payload: bytes, received_us: int, receiver_id: str = "") -> tuple[BluetoothBeat, ...]:
         """Take a notification that arrived at `received_us` (µs since 1970 UTC); return its beats.
+
+        One that is not newer than the last was told before. While one receiver hears the strap, others tell nothing new
+        (a notification carries no number by which two receivers' could be matched).
 
         Raises:
             InvalidMeasurement: It ends before what its flags announce.
@@ -64,7 +68,10 @@ class BluetoothTracker:
         measurement = decode_measurement(payload)
         intervals = [ticks for ticks in measurement.rr_ticks if ticks >= SHORTEST_TICKS]
         silent = self._received_us is None or received_us - self._received_us > LONGEST_SILENCE_US
-        self._received_us = received_us
+        told_before = self._received_us is not None and received_us <= self._received_us
+        if told_before or (receiver_id != self._receiver_id and not silent):
+            return ()
+        self._received_us, self._receiver_id = received_us, receiver_id
         if not intervals:
             self._without += 1
             if self._without <= WITHOUT_INTERVALS or measurement.heart_rate is None:

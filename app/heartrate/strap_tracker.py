@@ -13,7 +13,7 @@ from typing import Any, Protocol
 class Tracker(Protocol):
     """What turns the packets of one time into beats: `BeatTracker`, `BluetoothTracker`."""
 
-    def push(self, payload: bytes, received_us: int) -> tuple[Any, ...]:
+    def push(self, payload: bytes, received_us: int, receiver_id: str, /) -> tuple[Any, ...]:
         """Take a packet, heard at `received_us` (µs since 1970 UTC); return the beats that it adds."""
 
 
@@ -75,7 +75,7 @@ class StrapTracker[T: Tracker]:
         ):
             lane = self._lane = self._find(received_us) or self._add(received_us, receiver_id, packet_count)
         lane.received_us = max(lane.received_us, received_us)
-        return lane.tracker.push(payload, received_us)
+        return lane.tracker.push(payload, received_us, receiver_id)
 
     def _find(self, received_us: int) -> _Lane[T] | None:
         """The newest lane that this packet can belong to; moved to the end, as the last one used."""

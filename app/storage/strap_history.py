@@ -55,18 +55,23 @@ class PacketHistory:
         self._table = table
         self._payload = payload
         self._client: Client | None = None
+        self._away_since: float | None = None
 
-    def patiently[T](self, read: Callable[[], T]) -> T:
-        """The result of `read`; where ClickHouse does not answer for `ANSWER_TIMEOUT_S`, raises its error."""
-        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    def patiently[T](self, read: Callable[[], T], without: Callable[[], T]) -> T:
+        """The result of `read`; that of `without` once ClickHouse has not answered for `ANSWER_TIMEOUT_S`."""
         while True:
             try:
-                return read()
+                result = read()
             except ClickHouseError:
                 self._client = None
-                if time.monotonic() > deadline:
-                    raise
+                now = time.monotonic()
+                self._away_since = self._away_since or now
+                if now - self._away_since > ANSWER_TIMEOUT_S:
+                    return without()
                 time.sleep(_RETRY_S * 10)
+            else:
+                self._away_since = None
+                return result
 
     def before(self, device_id: str, packet: StoredPacket, from_us: int, from_count: int = 0) -> list[StoredPacket]:
         """A strap's packets between (`from_us`, `from_count`) and a packet, both left out, in the order heard."""
@@ -127,7 +132,7 @@ class StrapHistory:
         """The newest tracker stored before a packet (new if none), and the raw packets from then up to that packet.
 
         `await_packet` waits until the packet is in the table, which shows that all before it are. Where ClickHouse does
-        not answer for `ANSWER_TIMEOUT_S`, raises its error.
+        not answer for `ANSWER_TIMEOUT_S`, the history is empty.
         """
 
         def read() -> tuple[BeatTracker, list[StoredPacket]]:
@@ -136,7 +141,7 @@ class StrapHistory:
             tracker, from_us, from_count = self._newest_tracker(device_id, packet)
             return tracker, self._packets.before(device_id, packet, from_us, from_count)
 
-        return self._packets.patiently(read)
+        return self._packets.patiently(read, lambda: (BeatTracker(), []))
 
     def _newest_tracker(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, int, int]:
         from_us = packet.received_at_us - LANE_REACH_US
@@ -178,7 +183,7 @@ class BluetoothHistory:
             from_us = packet.received_at_us - BLUETOOTH_REACH_US
             for old in self._packets.before(device_id, packet, from_us):
                 with contextlib.suppress(ValueError):  # it went to the dead letter queue when it came
-                    tracker.push(bytes.fromhex(old.payload), old.received_at_us)
+                    tracker.push(bytes.fromhex(old.payload), old.received_at_us, old.receiver_id)
             return tracker
 
-        return self._packets.patiently(read)
+        return self._packets.patiently(read, BluetoothTracker)

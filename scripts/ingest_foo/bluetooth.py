@@ -1,12 +1,13 @@
 """Bluetooth straps: found by their service, connected, and connected again whenever they are back (notes 6)."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bleak import BleakClient, BleakScanner
+from bleak import BleakAdapter, BleakClient, BleakScanner
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
@@ -30,6 +31,8 @@ SILENT_AFTER_S = 10.0
 
 RETRY_S = 2.0
 ADAPTER_RETRY_S = 5.0
+RESCAN_S = 60.0
+DISCONNECT_TIMEOUT_S = 3.0
 
 _REASONS = {
     BleakBluetoothNotAvailableReason.NO_BLUETOOTH: "this machine has no Bluetooth adapter",
@@ -98,7 +101,8 @@ class BluetoothSource(threading.Thread):
 
     def stop(self) -> None:
         """End, and let go of all straps."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        with contextlib.suppress(RuntimeError):  # its loop has ended already
+            self._loop.call_soon_threadsafe(self._stopping.set)
         self.join()
 
     async def _listen(self) -> None:
@@ -106,22 +110,39 @@ class BluetoothSource(threading.Thread):
             try:
                 async with BleakScanner(self._found, [SERVICE_UUID], backend=self._scanner):
                     self._tell("Bluetooth: looking for straps")
-                    await self._stopping.wait()
+                    await self._adopt_connected()
+                    # A scan that dies with its adapter says nothing, so it is begun anew now and then.
+                    await self._wait(RESCAN_S)
+                    continue
             except BleakBluetoothNotAvailableError as error:
                 self._tell(f"Bluetooth: {_REASONS.get(error.reason, error.args[0])}")
-            except (BleakError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 (bleak lets through what D-Bus raises; it is tried again)
                 self._tell(f"Bluetooth cannot be used: {_text(error)}; is bluetoothd running?")
             await self._wait(ADAPTER_RETRY_S)
-        await asyncio.gather(*self._links.values(), return_exceptions=True)
+        if self._links:
+            _, slow = await asyncio.wait(self._links.values(), timeout=DISCONNECT_TIMEOUT_S)
+            for link in slow:
+                link.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+
+    async def _adopt_connected(self) -> None:
+        """Straps that an earlier run left connected do not advertise: take them over."""
+        if self._scanner is None:
+            adapter = await BleakAdapter.get()
+            for device in await adapter.get_connected_devices([SERVICE_UUID]):
+                self._link(device, None)
 
     def _found(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
         """A strap advertises, so it is not connected: connect it."""
+        self._link(device, advertisement.rssi)
+
+    def _link(self, device: BLEDevice, rssi_dbm: int | None) -> None:
         if device.address not in self._links and self._takes(device.address.upper()):
-            link = asyncio.create_task(self._keep(device, advertisement.rssi))
+            link = asyncio.create_task(self._keep(device, rssi_dbm))
             self._links[device.address] = link
             link.add_done_callback(lambda _: self._links.pop(device.address, None))
 
-    async def _keep(self, device: BLEDevice, rssi_dbm: int) -> None:
+    async def _keep(self, device: BLEDevice, rssi_dbm: int | None) -> None:
         """One connection, from its beginning to its end; the strap's next advertisement begins another one."""
         gone = asyncio.Event()
         who = f"Bluetooth strap {device.address.upper()}" + (f" ({device.name})" if device.name else "")
@@ -156,7 +177,7 @@ class BluetoothSource(threading.Thread):
                 await client.start_notify(MEASUREMENT_UUID, notified)
                 self._say(f"{who} is connected")
                 await self._until_silent(heard, gone)
-        except (BleakError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 (as above; the strap's next advertisement begins another try)
             if connected:
                 self._say(f"{who}: {_text(error)}")
         if connected and not self._stopping.is_set():

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 
+import httpx
 import typer
 from rich.console import Console
 
@@ -141,9 +142,8 @@ def run(
     if context.invoked_subcommand is not None:
         return
     chosen_only, chosen_ignore = _straps("--only", only), _straps("--ignore", ignore)
-    if not url.startswith(("http://", "https://")):
-        _fail(f"--url: {url!r} does not begin with http:// or https://", Exit.BAD_INPUT)
-    if no_ant and not ble:
+    _check_url(url)
+    if no_ant and not (ble or emulate_ble):
         _fail("--no-ant leaves nothing to listen to; add --ble", Exit.BAD_INPUT)
     folder = spool or state_folder() / "spool"
     stopping = threading.Event()
@@ -270,7 +270,7 @@ def _bluetooth(
     display: Display,
     receiver_id: str | None,
 ) -> BluetoothSource:
-    scanner, client = (None, None) if world is None else world.bluetooth
+    scanner, client = (None, None) if world is None or not world.has_bluetooth else world.bluetooth
     return BluetoothSource(
         clock,
         intake.into(straps.hear_bluetooth),
@@ -300,6 +300,15 @@ def _spool(folder: Path, limit_mb: int) -> Spool:
         return Spool(folder, limit_mb * 1_000_000)
     except SpoolError as error:
         _fail(str(error), Exit.BAD_INPUT)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        _fail(f"--url: {url!r}: {error}", Exit.BAD_INPUT)
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        _fail(f"--url: {url!r} is not like http://server:4000", Exit.BAD_INPUT)
 
 
 def _raw_log(file: Path) -> IO[str]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -73,7 +74,8 @@ class Display:
         if self._live is not None:
             shown = [view for view in views if view.age_s < GONE_AFTER_S]
             self._live.update(
-                Group(_table(shown, names), Text(counters.line(), style="bold"), *map(Text, self._lines)), refresh=True
+                Group(_table(shown, names), Text(counters.line(), style="bold"), *map(Text, tuple(self._lines))),
+                refresh=True,
             )
         elif time.monotonic() - self._summary_at >= SUMMARY_EVERY_S:
             self._summary_at = time.monotonic()
@@ -95,7 +97,7 @@ class Display:
                 total = view.total
                 table.add_row(
                     view.device_id,
-                    names.get(view.device_id, ""),
+                    escape(names.get(view.device_id, "")),
                     str(total.heard),
                     f"{total.loss:.1%}",
                     f"{total.longest_gap_us / 1_000_000:.1f} s",
@@ -118,7 +120,7 @@ def _table(views: list[StrapView], names: Mapping[str, str]) -> Table:
     for view in views:
         table.add_row(
             view.device_id,
-            names.get(view.device_id, "[dim]not registered[/]"),
+            escape(names[view.device_id]) if view.device_id in names else "[dim]not registered[/]",
             _or_dashes(view.heart_rate, "{}"),
             _or_dashes(view.rr_ms, "{:.0f}"),
             _or_dashes(view.rssi_dbm, "{}"),

@@ -23,6 +23,8 @@ Keep = Callable[[str, str], None]
 
 _RSSI_SMOOTHING = 8
 _LOW_BATTERY_PERCENT = 15
+_RSSI_UNKNOWN = -127
+"""What Bluetooth systems say where they do not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class BluetoothStrap:
             self._longest_gap_us = max(self._longest_gap_us, notification.received_us - self._last.received_us)
         self.packets += 1
         self._last = notification
-        self._heart_rate = None
+        self._heart_rate = self._rr_ticks = None
         with contextlib.suppress(InvalidMeasurement):  # the pipeline says what is wrong with it
             for beat in self._tracker.push(notification.value, notification.received_us):
                 self._rr_ticks = beat.rr_ticks
@@ -136,7 +138,7 @@ class BluetoothStrap:
             device_id=device_id,
             heart_rate=self._heart_rate if live else None,
             rr_ms=self._rr_ticks * 1000 / TICKS_PER_SECOND if live and self._rr_ticks is not None else None,
-            rssi_dbm=None if last is None else last.rssi_dbm,
+            rssi_dbm=None if last is None or last.rssi_dbm == _RSSI_UNKNOWN else last.rssi_dbm,
             loss=None,
             battery=None if battery is None else f"{battery} %",
             battery_low=battery is not None and battery < _LOW_BATTERY_PERCENT,

@@ -152,3 +152,24 @@ def test_names_of_straps(text: str) -> None:
 def test_what_names_no_strap(text: str) -> None:
     with pytest.raises(InvalidDeviceId, match="device_id"):
         check_strap_id(text)
+
+
+def test_what_was_told_before_adds_nothing() -> None:
+    _, sent = notifications([800] * 50, [30_000])
+    tracker = BluetoothTracker()
+    told(tracker, sent)
+    assert told(tracker, sent[-5:]) == []
+
+
+def test_one_receiver_at_a_time() -> None:
+    _, sent = notifications([800] * 50, [30_000])
+    tracker = BluetoothTracker()
+    beats = [
+        beat
+        for arrival, value in sent
+        for receiver_id, delay in (("ble-a", 0), ("ble-b", 20_000))
+        for beat in tracker.push(value, arrival + delay, receiver_id)
+    ]
+    assert len(beats) == 50
+    silence = sent[-1][0] + 10 * SECOND_US
+    assert len(tracker.push(encode_measurement(75, (800,)), silence, "ble-b")) == 1, "the other one takes over"

@@ -126,6 +126,38 @@ def test_bluetooth_that_is_off_is_waited_for(air: Air) -> None:
     ]
 
 
+def test_a_scan_is_begun_anew(air: Air, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.ingest_foo.bluetooth.RESCAN_S", 0.2)
+    scanning, _ = backends(air.straps)
+    starts = []
+
+    class Counting(scanning):  # type: ignore[valid-type, misc]
+        async def start(self) -> None:
+            starts.append(1)
+            await super().start()
+
+    air.listen(Counting)
+    wait_for(lambda: len(starts) >= 3 and len(air.of(air.ada)) > 10, "further scans", 10)
+    assert air.lines.count("Bluetooth: looking for straps") == 1
+    assert air.lines.count(f"Bluetooth strap {air.ada} (Emulated HRM) is connected") == 1, "connections stay"
+
+
+def test_what_d_bus_raises_ends_nothing(air: Air) -> None:
+    scanning, _ = backends(air.straps)
+    tries = []
+
+    class Broken(scanning):  # type: ignore[valid-type, misc]
+        async def start(self) -> None:
+            tries.append(1)
+            if len(tries) == 1:
+                raise EOFError
+            await super().start()
+
+    air.listen(Broken)
+    wait_for(lambda: air.heard, "the strap", 10)
+    assert air.lines[0] == "Bluetooth cannot be used: EOFError; is bluetoothd running?"
+
+
 def test_no_bluetooth_on_this_machine_is_one_line(air: Air) -> None:
     """The real backend of this system: where there is no D-Bus or no adapter, one line says so, and nothing breaks."""
     air.source = BluetoothSource(ReceiverClock(), air.heard.append, air.lines.append, lambda _: True)

@@ -320,7 +320,8 @@ def test_a_terminal_shows_the_table(tmp_path: Path, ingest: Ingest) -> None:
         (["--no-ant"], "add --ble"),
         (["--emulate", "2", "--emulate-fault", "fire:1:2"], "'fire' is none of"),
         (["--emulate", "2", "--record", "/nowhere/raw.jsonl"], "--record"),
-        (["--url", "server:4000"], "does not begin with http://"),
+        (["--url", "server:4000"], "is not like http://server:4000"),
+        (["--url", "http://host:99999x"], "--url"),
         (["--to", "mail"], "'mail' is not one of"),
     ],
 )

@@ -51,6 +51,11 @@ class World:
                 stick, people, seed=seed, start_us=time.time_ns() // 1000, loss=loss, faults=planned
             )
 
+    @property
+    def has_bluetooth(self) -> bool:
+        """Somebody wears a Bluetooth strap."""
+        return bool(self._bluetooth)
+
     def wall_ns(self) -> int:
         """The system's clock, with the steps that are planned for it."""
         elapsed_s = (steady_ns() - self._began_ns) / 1e9

@@ -1,0 +1,75 @@
+"""What is known of a person, and what follows from it."""
+
+from dataclasses import dataclass
+
+from app.heartrate.effort import Sex
+from app.heartrate.hr_max import (
+    HIGHEST_HR_MAX,
+    HIGHEST_HR_REST,
+    LOWEST_HR_MAX,
+    LOWEST_HR_REST,
+    OLDEST,
+    YOUNGEST,
+    HRMax,
+    hr_max,
+)
+from app.heartrate.zones import ZoneScale, zone_scale
+
+LONGEST_NAME = 60
+LIGHTEST_KG, HEAVIEST_KG = 10.0, 350.0
+
+
+class InvalidProfileError(ValueError):
+    """A profile that cannot be; its text names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person. None: unknown."""
+
+    user_id: int
+    user_name: str
+    alias: str | None = None
+    birth_year: int | None = None
+    sex: Sex | None = None
+    weight_kg: float | None = None
+    hr_max_entered: int | None = None
+    hr_max_learnt: int | None = None
+    hr_rest: int | None = None
+    hidden: bool = False
+
+    @property
+    def shown_name(self) -> str:
+        """The alias, else the name."""
+        return self.alias or self.user_name
+
+    def hr_max(self, year: int) -> HRMax | None:
+        """The maximum heart rate to use in a year."""
+        return hr_max(self.hr_max_entered, self.hr_max_learnt, self.birth_year, year)
+
+    def zones(self, year: int) -> ZoneScale | None:
+        """The zones to use in a year; None: the maximum heart rate is not known."""
+        maximum = self.hr_max(year)
+        return None if maximum is None else zone_scale(maximum.bpm, self.hr_rest)
+
+
+def check_profile(profile: Profile, year: int) -> None:
+    """Raise `InvalidProfileError` if a profile cannot be."""
+    if profile.user_id < 1:
+        raise InvalidProfileError(f"user_id: {profile.user_id}; people count from 1")
+    for field, text in (("user_name", profile.user_name), ("alias", profile.alias)):
+        if text is not None and not 0 < len(text.strip()) <= LONGEST_NAME:
+            raise InvalidProfileError(f"{field}: {text[:80]!r} is not a name of 1 to {LONGEST_NAME} characters")
+    ranges: tuple[tuple[str, float | None, float, float], ...] = (
+        ("birth_year", profile.birth_year, year - OLDEST, year - YOUNGEST),
+        ("weight_kg", profile.weight_kg, LIGHTEST_KG, HEAVIEST_KG),
+        ("hr_max", profile.hr_max_entered, LOWEST_HR_MAX, HIGHEST_HR_MAX),
+        ("hr_max_learnt", profile.hr_max_learnt, LOWEST_HR_MAX, HIGHEST_HR_MAX),
+        ("hr_rest", profile.hr_rest, LOWEST_HR_REST, HIGHEST_HR_REST),
+    )
+    for field, value, lowest, highest in ranges:
+        if value is not None and not lowest <= value <= highest:
+            raise InvalidProfileError(f"{field}: {value} is not from {lowest:g} to {highest:g}")
+    maximum = profile.hr_max(year)
+    if maximum is not None and profile.hr_rest is not None and profile.hr_rest >= maximum.bpm:
+        raise InvalidProfileError(f"hr_rest: {profile.hr_rest} bpm is not below the maximum, {maximum.bpm} bpm")
