@@ -82,7 +82,7 @@ def _source(stack: Stack, source: Source, straps: int) -> list[str]:
 def _urls(stack: Stack) -> None:
     url = stack.settings.moose_url
     console.print(
-        f"\nReady. Ask it:\n"
+        f"\nReady. The wall: {stack.settings.live_url}\n\nAsk it:\n"
         f"  curl '{url}/api/getLatestUserHeartRates'\n"
         f"  curl '{url}/api/getUserHeartRateStats?window_seconds=600'\n"
         f"  curl '{url}/api/get_group_hr_by_second?window_seconds=60'\n"

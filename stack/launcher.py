@@ -70,15 +70,21 @@ class Stack:
             try:
                 self._prepare()
                 self._start_moose()
-                self._await_ready(began)
+                self._await_ready(began, self._parts())
+                self._start_live()
+                self._await_ready(began, [self._live()])
                 yield self
             finally:
                 self._stop()
 
-    def start_part(self, name: str, command: list[str]) -> None:
-        """Start a further part, which belongs to the stack from then on; its output goes to its log."""
+    def start_part(self, name: str, command: list[str], *, keep: bool = False) -> None:
+        """Start a further part, which belongs to the stack from then on; its output goes to its log.
+
+        `keep`: it is started anew whenever it ends.
+        """
         log = self.settings.state / "logs" / f"{name}.log"
-        self._processes.start(name, command, cwd=self.settings.project, env=dict(os.environ), log=log)
+        env = {**os.environ, "PYTHONPATH": str(self.settings.project)}
+        self._processes.start(name, command, cwd=self.settings.project, env=env, log=log, keep=keep)
 
     def check(self) -> None:
         """Raise `StackError` if a part has ended."""
@@ -138,8 +144,13 @@ class Stack:
         }
         self._processes.start("moose", command, cwd=self.settings.project, env=env, log=self.settings.moose_log)
 
-    def _await_ready(self, began: float) -> None:
-        for part in self._parts():
+    def _start_live(self) -> None:
+        options = ["--moose-url", self.settings.moose_url, "--broker", self.settings.broker]
+        port = self.settings.live_url.rpartition(":")[2]
+        self.start_part("live", [sys.executable, "-m", "live", *options, "--port", port], keep=True)
+
+    def _await_ready(self, began: float, parts: list[Part]) -> None:
+        for part in parts:
             while not part.ready():
                 ended = self._processes.ended()
                 if ended is not None:
@@ -160,6 +171,10 @@ class Stack:
             Part("Moose", moose, lambda: self._answers(f"{moose}/ready")),
             Part("APIs", f"{moose}/api", lambda: self._answers(f"{moose}/liveness")),
         ]
+
+    def _live(self) -> Part:
+        url = self.settings.live_url
+        return Part("Wall", url, lambda: self._answers(f"{url}/health"))
 
     def _clickhouse_answers(self) -> bool:
         return self._answers(f"{self.settings.clickhouse_url}/ping")

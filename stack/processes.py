@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -22,34 +23,67 @@ MARK = "BEATSTREAM_STATE"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+RESTART_AFTER_S = 1.0
+"""A part that is started anew whenever it ends is so at most this often."""
+
+
+class _Part(NamedTuple):
+    """How to start a part."""
+
+    command: list[str]
+    cwd: Path
+    env: dict[str, str]
+    log: Path
+
+
 class Processes:
     """The stack's processes. Build it once, at the start of the launcher."""
 
     def __init__(self, state: Path) -> None:
         self._state = str(state)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._kept: dict[str, tuple[_Part, float]] = {}
         if sys.platform == "linux":
             ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
-    def start(self, name: str, command: list[str], *, cwd: Path, env: dict[str, str], log: Path) -> None:
-        """Start a part in a session of its own, so that a Ctrl-C in the terminal reaches the launcher only."""
+    def start(
+        self, name: str, command: list[str], *, cwd: Path, env: dict[str, str], log: Path, keep: bool = False
+    ) -> None:
+        """Start a part in a session of its own, so that a Ctrl-C in the terminal reaches the launcher only.
+
+        `keep`: `ended` starts it anew whenever it has ended. For parts that hold no state.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as out:
-            self._children[name] = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**env, MARK: self._state},
+        part = _Part(command, cwd, env, log)
+        if keep:
+            self._kept[name] = (part, time.monotonic())
+        self._children[name] = self._spawn(part)
+
+    def ended(self) -> tuple[str, int] | None:
+        """The first part that has ended and is not to be kept, with its exit code; None while all run."""
+        for name, child in self._children.items():
+            code = child.poll()
+            if code is None:
+                continue
+            if name not in self._kept:
+                return name, code
+            part, started = self._kept[name]
+            if time.monotonic() - started >= RESTART_AFTER_S:
+                self._kept[name] = (part, time.monotonic())
+                self._children[name] = self._spawn(part)
+        return None
+
+    def _spawn(self, part: _Part) -> subprocess.Popen[bytes]:
+        with part.log.open("ab") as out:
+            return subprocess.Popen(
+                part.command,
+                cwd=part.cwd,
+                env={**part.env, MARK: self._state},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-    def ended(self) -> tuple[str, int] | None:
-        """The first part that has ended, with its exit code; None while all run."""
-        return next(
-            ((name, code) for name, child in self._children.items() if (code := child.poll()) is not None), None
-        )
 
     def stop(self, grace_s: float) -> None:
         """End everything within `grace_s`: SIGTERM to the parts, SIGKILL to all that is left, whoever started it.

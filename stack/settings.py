@@ -25,6 +25,7 @@ class Settings:
     moose_url: str
     clickhouse_url: str
     broker: str
+    live_url: str
 
     @property
     def state(self) -> Path:
@@ -48,6 +49,7 @@ def load(project: Path) -> Settings:
     def port(section: str, key: str, default: int, part: str) -> Port:
         return Port(int(value(section, key, default)), part, f"MOOSE_{section}__{key}".upper())
 
+    live = Port(int(os.environ.get("BEATSTREAM_LIVE_PORT") or 4080), "live display", "BEATSTREAM_LIVE_PORT")
     broker = str(value("redpanda_config", "broker", "localhost:19092"))
     http = port("http_server_config", "port", 4000, "Moose HTTP")
     clickhouse = port("clickhouse_config", "host_port", 18123, "ClickHouse HTTP")
@@ -64,8 +66,10 @@ def load(project: Path) -> Settings:
             Port(int(broker.rpartition(":")[2]), "broker", "MOOSE_REDPANDA_CONFIG__BROKER"),
             # Moose's own Redis listens there whatever redis_config.url says (moose-cli 0.6.533).
             Port(6379, "Redis", None),
+            live,
         ),
         moose_url=f"http://127.0.0.1:{http.number}",
         clickhouse_url=f"http://127.0.0.1:{clickhouse.number}",
         broker=broker,
+        live_url=f"http://127.0.0.1:{live.number}",
     )

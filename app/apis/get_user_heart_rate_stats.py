@@ -37,9 +37,15 @@ class StatsAnswer(BaseModel):
 
 
 def get_user_heart_rate_stats(client: MooseClient, params: StatsParams) -> StatsAnswer:
-    """Read the seconds of the span: the average weighs time, not beats."""
-    first, last = params.seconds(DEFAULT_WINDOW_S)
-    entries = ask(
+    """Read the seconds of the span."""
+    return StatsAnswer(entries=stats(client, *params.seconds(DEFAULT_WINDOW_S), user_name=params.user_name))
+
+
+def stats(
+    client: MooseClient, first: int, last: int, *, user_name: str | None = None, user_id: int | None = None
+) -> list[StatsEntry]:
+    """Read two Unix seconds and those between them: the average weighs time, not beats."""
+    return ask(
         client,
         f"""
         SELECT
@@ -62,14 +68,14 @@ def get_user_heart_rate_stats(client: MooseClient, params: StatsParams) -> Stats
             FROM {per_second_heart_rate_aggregate.name} FINAL
             WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
               AND (isNull({{user_name:Nullable(String)}}) OR user_name = {{user_name:Nullable(String)}})
+              AND (isNull({{user:Nullable(Int64)}}) OR user_id = {{user:Nullable(Int64)}})
         )
         GROUP BY user_id, guest
         ORDER BY user_id, user_name
         """,  # noqa: S608 (the only part put in is the table's own name)
-        {"first": first, "last": last, "user_name": params.user_name},
+        {"first": first, "last": last, "user_name": user_name, "user": user_id},
         StatsEntry,
     )
-    return StatsAnswer(entries=entries)
 
 
 get_user_heart_rate_stats_api = Api[StatsParams, StatsAnswer](

@@ -20,6 +20,9 @@ class StrapAssignment(StreamRecord):
     assigned_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
         default=None, description="From when on, UTC; absent: from when the pipeline saw it"
     )
+    ignored: Optional[bool] = Field(
+        default=None, description="A stranger's strap, not to be shown; only with user_id 0"
+    )
     stored_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseMaterialized("now64(6)")] = Field(
         default=DATABASE_FILLS_IT, description="When the row was stored, UTC"
     )

@@ -1,9 +1,9 @@
 """What a session cost: points by time in zones, and energy."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from enum import StrEnum
 
-from app.heartrate.zones import HOLD_S, ZoneScale
+from app.heartrate.zones import ZoneScale
 
 KJ_PER_KCAL = 4.184
 LEAST_SHARE = 0.5
@@ -31,30 +31,18 @@ def keytel_kcal_per_minute(heart_rate: float, sex: Sex, age: int, weight_kg: flo
     return max(0.0, kj / KJ_PER_KCAL)
 
 
-def energy_kcal(
-    seconds: Iterable[tuple[int, float | None]], scale: ZoneScale, sex: Sex, age: int, weight_kg: float
-) -> float:
-    """Estimated energy over time; seconds below half of the maximum count nothing.
+def energy_kcal(time_at: Mapping[float, int], scale: ZoneScale, sex: Sex, age: int, weight_kg: float) -> float:
+    """Estimated energy over time; what is below half of the maximum counts nothing.
 
     Args:
-        seconds: Unix second and mean heart rate (bpm, None: unknown), ascending; as `time_in_zones`.
+        time_at: Seconds spent at each heart rate, bpm; as `time_in_zones`.
         scale: The person's zones.
         sex: As the formula knows it.
         age: Years.
         weight_kg: Kilograms.
     """
-    total = 0.0
-    before: tuple[int, float] | None = None
-
-    def spend(rate: float, span_s: int) -> float:
-        if rate < LEAST_SHARE * scale.hr_max:
-            return 0.0
-        return keytel_kcal_per_minute(rate, sex, age, weight_kg) * span_s / 60
-
-    for second, rate in seconds:
-        if rate is None:
-            continue
-        if before is not None:
-            total += spend(before[1], min(second - before[0], HOLD_S))
-        before = (second, rate)
-    return total + (spend(before[1], 1) if before is not None else 0.0)
+    return sum(
+        keytel_kcal_per_minute(rate, sex, age, weight_kg) * seconds / 60
+        for rate, seconds in time_at.items()
+        if rate >= LEAST_SHARE * scale.hr_max
+    )

@@ -34,6 +34,10 @@ class HRMax:
     source: HRMaxSource
 
 
+ESTIMATE = "208 - 0.7 x age (Tanaka 2001)"
+"""The formula of an estimated maximum, for people."""
+
+
 def tanaka(age: int) -> int:
     """Estimated maximum heart rate, bpm: 208 - 0.7 age (Tanaka 2001, J Am Coll Cardiol 37); people vary by about 10."""
     return round(208 - 0.7 * age)

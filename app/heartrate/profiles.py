@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.heartrate.effort import Sex
 from app.heartrate.hr_max import (
+    ESTIMATE,
     HIGHEST_HR_MAX,
     HIGHEST_HR_REST,
     LOWEST_HR_MAX,
@@ -11,12 +12,27 @@ from app.heartrate.hr_max import (
     OLDEST,
     YOUNGEST,
     HRMax,
+    HRMaxSource,
     hr_max,
 )
-from app.heartrate.zones import ZoneScale, zone_scale
+from app.heartrate.zones import Basis, ZoneScale, zone_scale
 
 LONGEST_NAME = 60
 LIGHTEST_KG, HEAVIEST_KG = 10.0, 350.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneTable:
+    """A person's zones and where they come from, for people."""
+
+    basis: Basis
+    hr_max: int
+    hr_max_source: HRMaxSource
+    formula: str | None
+    """Of an estimated maximum."""
+    hr_rest: int | None
+    lower_bpm: tuple[float, ...]
+    """Where zones 1 to 5 begin; a bound belongs to its zone."""
 
 
 class InvalidProfileError(ValueError):
@@ -38,6 +54,10 @@ class Profile:
     hr_rest: int | None = None
     hidden: bool = False
 
+    def age(self, year: int) -> int | None:
+        """Years, give or take one."""
+        return None if self.birth_year is None else year - self.birth_year
+
     @property
     def shown_name(self) -> str:
         """The alias, else the name."""
@@ -51,6 +71,14 @@ class Profile:
         """The zones to use in a year; None: the maximum heart rate is not known."""
         maximum = self.hr_max(year)
         return None if maximum is None else zone_scale(maximum.bpm, self.hr_rest)
+
+    def zone_table(self, year: int) -> ZoneTable | None:
+        """The zones to use in a year, and what they rest on; None: as above."""
+        maximum, scale = self.hr_max(year), self.zones(year)
+        if maximum is None or scale is None:
+            return None
+        formula = ESTIMATE if maximum.source is HRMaxSource.ESTIMATED else None
+        return ZoneTable(scale.basis, maximum.bpm, maximum.source, formula, self.hr_rest, scale.lower_bpm)
 
 
 def check_profile(profile: Profile, year: int) -> None:

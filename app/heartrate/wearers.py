@@ -1,6 +1,7 @@
 """Who wore a strap at a moment: the history of assignments, and the question asked of it."""
 
 from bisect import bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,6 +34,14 @@ class Assignment:
     explicit: bool
 
 
+class Span(NamedTuple):
+    """When a person wore a strap: µs since 1970 UTC, the end left out; None: open."""
+
+    device_id: str
+    since_us: int | None
+    until_us: int | None
+
+
 def check_assignment(device_id: str, user_id: int, user_name: str) -> None:
     """Raise `InvalidAssignmentError` or `InvalidDeviceId` if no strap or no person is meant."""
     check_strap_id(device_id)
@@ -57,6 +66,15 @@ class WearerBook:
     def knows(self, device_id: str) -> bool:
         """Whether the strap was ever assigned."""
         return device_id in self._assignments
+
+    def spans(self, user_id: int) -> Iterator[Span]:
+        """When the person wore which strap."""
+        for device_id, history in self._assignments.items():
+            for place, assignment in enumerate(history):
+                if assignment.wearer.user_id == user_id:
+                    first = place == 0 and not assignment.explicit
+                    until = history[place + 1].since_us if place + 1 < len(history) else None
+                    yield Span(device_id, None if first else assignment.since_us, until)
 
     def wearer(self, device_id: str, at_us: int) -> Wearer:
         """Who wore the strap at a moment (UTC, µs since 1970).

@@ -6,7 +6,7 @@ rate (Karvonen 1957) where the resting heart rate is known. Zones are half-open:
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,22 +53,15 @@ def zone_scale(hr_max: int, hr_rest: int | None = None) -> ZoneScale:
     return ZoneScale(Basis.HR_MAX if hr_rest is None else Basis.HR_RESERVE, hr_max, rest, lower)
 
 
-def time_in_zones(seconds: Iterable[tuple[int, float | None]], scale: ZoneScale) -> tuple[int, ...]:
+def time_in_zones(time_at: Mapping[float, int], scale: ZoneScale) -> tuple[int, ...]:
     """Seconds in zones 0 to 5.
 
     Args:
-        seconds: Unix second and mean heart rate (bpm, None: unknown), ascending. Seconds may be missing: a heart rate
-            stands for up to `HOLD_S` seconds, until the next one.
+        time_at: Seconds spent at each heart rate, bpm. Time counts, not rows: a heart rate stands for up to `HOLD_S`
+            seconds, until the next one.
         scale: The person's zones.
     """
     spent = [0] * (ZONES + 1)
-    before: tuple[int, float] | None = None
-    for second, rate in seconds:
-        if rate is None:
-            continue
-        if before is not None:
-            spent[scale.zone(before[1])] += min(second - before[0], HOLD_S)
-        before = (second, rate)
-    if before is not None:
-        spent[scale.zone(before[1])] += 1
+    for rate, seconds in time_at.items():
+        spent[scale.zone(rate)] += seconds
     return tuple(spent)

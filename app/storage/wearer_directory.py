@@ -23,14 +23,30 @@ SYNC_TIMEOUT_S = 5.0
 """How long the first beat of a strap may wait for the assignments that were there before it."""
 
 
+def stored_assignments() -> WearerBook:
+    """All assignments that are in the table."""
+    book = WearerBook()
+    table = strap_assignment_pipeline.get_table().name
+    client = connect()
+    try:
+        rows = client.query(
+            f"SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(coalesce(assigned_at, stored_at)), "  # noqa: S608 (own table's name)
+            f"isNotNull(assigned_at) FROM {table} FINAL"
+        ).result_rows
+    finally:
+        client.close()
+    for device_id, user_id, user_name, since_us, explicit in rows:
+        _note(book, device_id, Assignment(since_us, Wearer(user_id, user_name), bool(explicit)))
+    return book
+
+
 class WearerDirectory:
     """Answers who wore a strap at a moment. Starts a thread that follows the assignment topic."""
 
     def __init__(self) -> None:
-        self._book = WearerBook()
+        self._book = stored_assignments()
         self._asked: set[str] = set()
         self._follower = _TopicFollower(self._book)
-        self._load_stored()
         self._follower.start()
 
     def wearer(self, device_id: str, at_us: int) -> Wearer:
@@ -40,19 +56,6 @@ class WearerDirectory:
             self._follower.catch_up(SYNC_TIMEOUT_S)
             self._asked.add(device_id)
         return self._book.wearer(device_id, at_us)
-
-    def _load_stored(self) -> None:
-        table = strap_assignment_pipeline.get_table().name
-        client = connect()
-        try:
-            rows = client.query(
-                f"SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(coalesce(assigned_at, stored_at)), "  # noqa: S608 (own table's name)
-                f"isNotNull(assigned_at) FROM {table} FINAL"
-            ).result_rows
-        finally:
-            client.close()
-        for device_id, user_id, user_name, since_us, explicit in rows:
-            _note(self._book, device_id, Assignment(since_us, Wearer(user_id, user_name), bool(explicit)))
 
 
 class _TopicFollower(threading.Thread):

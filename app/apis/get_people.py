@@ -1,0 +1,59 @@
+"""GET /api/getPeople: everybody whose profile is known, and their zones."""
+
+from typing import Optional
+
+from moose_lib import Api, MooseClient
+from pydantic import BaseModel, Field
+
+from app.apis.people import Zones, profiles, zones_of
+
+
+class PeopleParams(BaseModel):
+    """None."""
+
+
+class PersonEntry(BaseModel):
+    """A person; null: unknown."""
+
+    user_id: int
+    user_name: str
+    alias: Optional[str] = Field(description="What to show instead of the name")
+    birth_year: Optional[int]
+    sex: Optional[str] = Field(description="female or male, as the energy formula knows it")
+    weight_kg: Optional[float]
+    hr_max: Optional[int] = Field(description="As the person says, bpm")
+    hr_max_learnt: Optional[int] = Field(description="As recordings show, bpm")
+    hr_rest: Optional[int] = Field(description="bpm")
+    hidden: bool = Field(description="Not to be shown on the board")
+    zones: Optional[Zones] = Field(description="Null: the maximum heart rate is unknown")
+
+
+class PeopleAnswer(BaseModel):
+    """One entry a person, by user_id."""
+
+    entries: list[PersonEntry]
+
+
+def get_people(client: MooseClient, _params: PeopleParams) -> PeopleAnswer:
+    """Read the newest profiles."""
+    return PeopleAnswer(
+        entries=[
+            PersonEntry(
+                user_id=profile.user_id,
+                user_name=profile.user_name,
+                alias=profile.alias,
+                birth_year=profile.birth_year,
+                sex=profile.sex,
+                weight_kg=profile.weight_kg,
+                hr_max=profile.hr_max_entered,
+                hr_max_learnt=profile.hr_max_learnt,
+                hr_rest=profile.hr_rest,
+                hidden=profile.hidden,
+                zones=zones_of(profile),
+            )
+            for profile in profiles(client).values()
+        ]
+    )
+
+
+get_people_api = Api[PeopleParams, PeopleAnswer]("getPeople", query_function=get_people)

@@ -1,0 +1,78 @@
+"""What the APIs share about people: profiles as stored, and zones as answered."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Optional
+
+from moose_lib import MooseClient
+from pydantic import BaseModel, Field
+
+from app.apis.question import ask
+from app.datamodels.person_profile import person_profile_pipeline
+from app.heartrate.effort import Sex
+from app.heartrate.profiles import InvalidProfileError, Profile, check_profile
+
+
+class Zones(BaseModel):
+    """A person's zones."""
+
+    basis: str = Field(description="hr_max or hr_reserve: what the shares of 50, 60, 70, 80, 90 % are of")
+    hr_max: int = Field(description="bpm")
+    hr_max_source: str = Field(description="entered, learnt or estimated")
+    formula: Optional[str] = Field(description="Of an estimated maximum; else null")
+    hr_rest: Optional[int] = Field(description="bpm; null: unknown")
+    lower_bpm: list[float] = Field(description="Where zones 1 to 5 begin; a bound belongs to its zone")
+
+
+def zones_of(profile: Profile) -> Zones | None:
+    """The person's zones as answered; None: the maximum heart rate is not known."""
+    table = profile.zone_table(datetime.now(UTC).year)
+    return None if table is None else Zones(**asdict(table))
+
+
+class _Row(BaseModel):
+    user_id: int
+    user_name: str
+    alias: Optional[str]
+    birth_year: Optional[int]
+    sex: Optional[str]
+    weight_kg: Optional[float]
+    hr_max: Optional[int]
+    hr_max_learnt: Optional[int]
+    hr_rest: Optional[int]
+    hidden: Optional[bool]
+
+
+def profiles(client: MooseClient) -> dict[int, Profile]:
+    """Everybody's newest profile, by user_id; one that cannot be is passed over for the one before."""
+    columns = ", ".join(_Row.model_fields)
+    rows = ask(
+        client,
+        f"""
+        SELECT {columns} FROM {person_profile_pipeline.get_table().name}
+        ORDER BY user_id, coalesce(updated_at, stored_at), stored_at
+        """,  # noqa: S608 (own names)
+        {},
+        _Row,
+    )
+    known: dict[int, Profile] = {}
+    year = datetime.now(UTC).year
+    for row in rows:
+        try:
+            profile = Profile(
+                user_id=row.user_id,
+                user_name=row.user_name,
+                alias=row.alias,
+                birth_year=row.birth_year,
+                sex=None if row.sex is None else Sex(row.sex),
+                weight_kg=row.weight_kg,
+                hr_max_entered=row.hr_max,
+                hr_max_learnt=row.hr_max_learnt,
+                hr_rest=row.hr_rest,
+                hidden=bool(row.hidden),
+            )
+            check_profile(profile, year)
+        except (ValueError, InvalidProfileError):
+            continue  # it went to the dead letter queue when it came
+        known[row.user_id] = profile
+    return known

@@ -1,0 +1,19 @@
+"""Somebody wants their data removed."""
+
+from moose_lib import IngestPipeline, IngestPipelineConfig
+from pydantic import Field
+
+from app.datamodels.stream_record import StreamRecord
+
+
+class ErasureRequest(StreamRecord):
+    """All rows of `user_id` are to be removed from every table."""
+
+    erasure_id: str = Field(description="What names the request; the report carries it")
+    user_id: int = Field(description="The person, from 1")
+
+
+erasure_request_pipeline = IngestPipeline[ErasureRequest](
+    "erasure_request",
+    IngestPipelineConfig(ingest_api=True, stream=True, dead_letter_queue=True, table=False),
+)

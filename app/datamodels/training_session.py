@@ -1,0 +1,44 @@
+"""A session of the group: a class, a test, a measurement at rest."""
+
+from datetime import datetime
+from typing import Annotated, Optional
+
+from moose_lib import IngestPipeline, IngestPipelineConfig, LifeCycle, OlapConfig
+from moose_lib.blocks import ReplacingMergeTreeEngine
+from moose_lib.data_models import ClickHouseMaterialized, ClickhousePrecision
+from pydantic import Field
+
+from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+
+
+class TrainingSession(StreamRecord):
+    """A session as known from then on. Each record is whole, and the newest wins."""
+
+    session_id: str = Field(description="What names the session")
+    name: str = Field(description="The name to show")
+    kind: Annotated[str, "LowCardinality"] = Field(description="class, training, test or rest")
+    started_at: Annotated[datetime, ClickhousePrecision(precision=6)] = Field(description="Its start, UTC")
+    ended_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
+        default=None, description="Its end, UTC; null: it is running"
+    )
+    stop_marked_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
+        default=None, description="When everybody stopped, UTC: heart-rate recovery counts from here; null: not marked"
+    )
+    stored_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseMaterialized("now64(6)")] = Field(
+        default=DATABASE_FILLS_IT, description="When the row was stored, UTC"
+    )
+
+
+training_session_pipeline = IngestPipeline[TrainingSession](
+    "training_session",
+    IngestPipelineConfig(
+        ingest_api=True,
+        stream=True,
+        dead_letter_queue=True,
+        table=OlapConfig(
+            engine=ReplacingMergeTreeEngine(),
+            order_by_fields=["session_id", "stored_at"],
+            life_cycle=LifeCycle.DELETION_PROTECTED,
+        ),
+    ),
+)

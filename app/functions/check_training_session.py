@@ -1,0 +1,21 @@
+"""training_session: one that cannot be goes to the dead letter queue, with the reason."""
+
+from app.datamodels.training_session import TrainingSession, training_session_pipeline
+from app.heartrate.sessions import check_session
+from app.storage.moments import to_us
+
+
+def check_training_session(record: TrainingSession) -> None:
+    """Raise, and so dead-letter the record, if it cannot be used."""
+    record.require_valid()
+    check_session(
+        record.session_id,
+        record.name,
+        record.kind,
+        to_us(record.started_at),
+        None if record.ended_at is None else to_us(record.ended_at),
+        None if record.stop_marked_at is None else to_us(record.stop_marked_at),
+    )
+
+
+training_session_pipeline.get_stream().add_consumer(check_training_session)

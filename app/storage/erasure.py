@@ -1,0 +1,87 @@
+"""Removes a person from every table."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
+from app.datamodels.latest_heart_rate import latest_heart_rate
+from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
+from app.datamodels.person_profile import person_profile_pipeline
+from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
+from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
+from app.datamodels.strap_assignment import strap_assignment_pipeline
+from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
+from app.heartrate.wearers import Span
+from app.storage.clickhouse import connect
+from app.storage.wearer_directory import stored_assignments
+
+_OF_STRAPS = {
+    raw_ant_hr_packet_pipeline.get_table().name: "received_at",
+    bluetooth_hr_packet_pipeline.get_table().name: "received_at",
+    processed_ant_hr_packet_pipeline.get_table().name: "beat_at",
+}
+"""Tables that name a strap and not its wearer, and the column that says when."""
+
+_OF_PEOPLE = (
+    unified_hr_packet_pipeline.get_table().name,
+    per_second_heart_rate_aggregate.name,
+    latest_heart_rate.name,
+    person_profile_pipeline.get_table().name,
+    strap_assignment_pipeline.get_table().name,
+)
+"""Tables that name the person. The assignments go last: they tell which packets were the person's."""
+
+FLUSH_S = 1.5
+"""Moose writes what is on a topic once a second, and nothing tells when it has: look again after so long."""
+
+MOST_ROUNDS = 10
+
+
+def erase(user_id: int) -> dict[str, int]:
+    """Remove all rows of a person; return how many of which table.
+
+    What is on its way from a topic to its table is waited for: it ends with a round that finds nothing. Raises
+    `clickhouse_connect`'s errors.
+    """
+    removed = dict.fromkeys((*_OF_STRAPS, *_OF_PEOPLE), 0)
+    spans: set[Span] = set()
+    client = connect()
+    try:
+        for _ in range(MOST_ROUNDS):
+            spans |= set(stored_assignments().spans(user_id))
+            found = 0
+            for table, condition, parameters in _parts(user_id, spans):
+                rows = _remove(client, table, condition, parameters)
+                removed[table] += rows
+                found += rows
+            if not found:
+                break
+            time.sleep(FLUSH_S)
+    finally:
+        client.close()
+    return removed
+
+
+def _parts(user_id: int, spans: set[Span]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for table, moment in _OF_STRAPS.items():
+        for span in spans:
+            condition = "device_id = {device:String}"
+            parameters: dict[str, Any] = {"device": span.device_id}
+            for name, sign, bound_us in (("since", ">=", span.since_us), ("until", "<", span.until_us)):
+                if bound_us is not None:
+                    condition += f" AND {moment} {sign} fromUnixTimestamp64Micro({{{name}:Int64}})"
+                    parameters[name] = bound_us
+            yield table, condition, parameters
+    for table in _OF_PEOPLE:
+        yield table, "user_id = {user:Int64}", {"user": user_id}
+
+
+def _remove(client: Client, table: str, condition: str, parameters: dict[str, Any]) -> int:
+    ((rows,),) = client.query(f"SELECT count() FROM {table} WHERE {condition}", parameters).result_rows  # noqa: S608 (own names)
+    if rows:
+        # A mutation, unlike a lightweight delete, leaves no trace in the parts; it is awaited.
+        client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters, settings={"mutations_sync": 2})
+    return int(rows)

@@ -1,0 +1,1 @@
+"""The wall display: the group's hearts, live, on every screen."""

@@ -1,0 +1,36 @@
+"""`python -m live`: the wall display's server."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from live.server import create
+from live.settings import DEFAULT_PORT, Settings
+
+STOP_GRACE_S = 2
+
+
+def main(
+    moose_url: Annotated[str, typer.Option(help="Where Moose answers.")] = "http://127.0.0.1:4000",
+    broker: Annotated[
+        str, typer.Option(help="The broker.", envvar="MOOSE_REDPANDA_CONFIG__BROKER")
+    ] = "localhost:19092",
+    namespace: Annotated[str, typer.Option(help="Of the topics.", envvar="MOOSE_REDPANDA_CONFIG__NAMESPACE")] = "",
+    host: Annotated[str, typer.Option(help="Where to listen.", envvar="BEATSTREAM_LIVE_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen.", envvar="BEATSTREAM_LIVE_PORT")] = DEFAULT_PORT,
+) -> None:
+    """Serve the wall display until Ctrl-C."""
+    settings = Settings(moose_url=moose_url, broker=broker, host=host, port=port, namespace=namespace)
+    uvicorn.run(
+        create(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=STOP_GRACE_S,
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,228 @@
+"""What a screen may change. All of it goes through Moose's ingest and comes back on the topics, to every screen."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.heartrate.device_number import InvalidDeviceId
+from app.heartrate.effort import Sex
+from app.heartrate.profiles import LONGEST_NAME, InvalidProfileError, Profile, check_profile
+from app.heartrate.sessions import SessionKind
+from app.heartrate.strap_id import check_strap_id
+from app.heartrate.wearers import NOBODY
+from live.moose import MooseUnavailableError
+from live.records import assignment_record, now_rfc3339, profile_record
+from live.wall import Wall
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME)]
+
+
+class ActionError(Exception):
+    """What was asked for cannot be done; the text says why.
+
+    Args:
+        text: For a person.
+        field: What is wrong, if it is one field.
+    """
+
+    def __init__(self, text: str, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+class Body(BaseModel):
+    """What a screen sends."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StrapBody(Body):
+    """A strap."""
+
+    device_id: str
+
+
+class AssignBody(StrapBody):
+    """A strap and its wearer: known by number, or new by name."""
+
+    user_id: int | None = Field(default=None, ge=1)
+    user_name: Name | None = None
+
+
+class PersonBody(Body):
+    """A profile, whole."""
+
+    user_id: int | None = Field(default=None, ge=1)
+    user_name: Name
+    alias: Name | None = None
+    birth_year: int | None = None
+    sex: Sex | None = None
+    weight_kg: float | None = None
+    hr_max: int | None = None
+    hr_rest: int | None = None
+    hidden: bool = False
+    forget_learnt: bool = False
+
+
+class UserBody(Body):
+    """A person."""
+
+    user_id: int = Field(ge=1)
+
+
+class SessionBody(Body):
+    """A session that begins."""
+
+    name: Name
+    kind: SessionKind = SessionKind.CLASS
+
+
+Result = dict[str, Any]
+
+
+async def assign(wall: Wall, body: AssignBody) -> Result:
+    """Somebody wears a strap from now on."""
+    _check_strap(body.device_id)
+    if body.user_id is None:
+        if body.user_name is None:
+            raise ActionError("Choose a person or type a name.", "user_name")
+        user_id, name = wall.board.people.new_user_id(), body.user_name
+    else:
+        profile = _person(wall, body.user_id)
+        user_id, name = profile.user_id, profile.user_name
+    await wall.moose.ingest("strap_assignment", [assignment_record(body.device_id, user_id, name)])
+    return {"user_id": user_id, "user_name": name}
+
+
+async def hand_back(wall: Wall, body: StrapBody) -> Result:
+    """Nobody wears a strap from now on."""
+    return await _to_nobody(wall, body.device_id, ignored=False)
+
+
+async def ignore(wall: Wall, body: StrapBody) -> Result:
+    """A stranger's strap: it is not shown."""
+    return await _to_nobody(wall, body.device_id, ignored=True)
+
+
+async def heed(wall: Wall, body: StrapBody) -> Result:
+    """An ignored strap is shown again."""
+    return await _to_nobody(wall, body.device_id, ignored=False)
+
+
+async def hand_back_all(wall: Wall, _body: Body) -> Result:
+    """Everybody has gone."""
+    worn = [strap for straps in _worn(wall).values() for strap in straps]
+    if worn:
+        await wall.moose.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in worn])
+    return {"straps": len(worn)}
+
+
+async def person(wall: Wall, body: PersonBody) -> Result:
+    """A profile is new or changed. The straps worn now go on under the new name; beats of before keep the old one."""
+    known = None if body.user_id is None else _person(wall, body.user_id)
+    profile = Profile(
+        user_id=wall.board.people.new_user_id() if known is None else known.user_id,
+        user_name=body.user_name,
+        alias=body.alias,
+        birth_year=body.birth_year,
+        sex=body.sex,
+        weight_kg=body.weight_kg,
+        hr_max_entered=body.hr_max,
+        hr_max_learnt=None if known is None or body.forget_learnt else known.hr_max_learnt,
+        hr_rest=body.hr_rest,
+        hidden=body.hidden,
+    )
+    try:
+        check_profile(profile, datetime.now(UTC).year)
+    except InvalidProfileError as error:
+        field, _, reason = str(error).partition(": ")
+        raise ActionError(reason, field) from error
+    await wall.moose.ingest("person_profile", [profile_record(profile)])
+    if known is not None and known.user_name != profile.user_name:
+        renamed = [
+            assignment_record(strap, profile.user_id, profile.user_name)
+            for strap in _worn(wall).get(profile.user_id, [])
+        ]
+        if renamed:
+            await wall.moose.ingest("strap_assignment", renamed)
+    return {"user_id": profile.user_id, "user_name": profile.user_name}
+
+
+async def start_session(wall: Wall, body: SessionBody) -> Result:
+    """A session begins; one that runs ends."""
+    running = wall.sessions.running()
+    now = now_rfc3339()
+    session_id = f"{now[:10]}-{secrets.token_hex(4)}"
+    records = [] if running is None else [{**running, "ended_at": now}]
+    records.append({"session_id": session_id, "name": body.name, "kind": body.kind, "started_at": now})
+    await wall.moose.ingest("training_session", records)
+    return {"session_id": session_id}
+
+
+async def mark_stop(wall: Wall, _body: Body) -> Result:
+    """Everybody stops now: recovery counts from here."""
+    return await _change_session(wall, "stop_marked_at")
+
+
+async def end_session(wall: Wall, _body: Body) -> Result:
+    """The session ends."""
+    return await _change_session(wall, "ended_at")
+
+
+async def erase(wall: Wall, body: UserBody) -> Result:
+    """All data of a person is removed; their straps are handed back first."""
+    _person(wall, body.user_id)
+    straps = _worn(wall).get(body.user_id, [])
+    if straps:
+        await wall.moose.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in straps])
+        await _until(wall, lambda: body.user_id not in _worn(wall))
+    erasure_id = secrets.token_hex(8)
+    wall.board.parts.set(f"erasure:{erasure_id}", {"erasure_id": erasure_id, "user_id": body.user_id, "removed": None})
+    await wall.moose.ingest("erasure_request", [{"erasure_id": erasure_id, "user_id": body.user_id}])
+    return {"erasure_id": erasure_id}
+
+
+async def _to_nobody(wall: Wall, device_id: str, *, ignored: bool) -> Result:
+    _check_strap(device_id)
+    await wall.moose.ingest("strap_assignment", [assignment_record(device_id, NOBODY, "", ignored=ignored)])
+    return {}
+
+
+async def _change_session(wall: Wall, field: str) -> Result:
+    running = wall.sessions.running()
+    if running is None:
+        raise ActionError("No session is running.")
+    await wall.moose.ingest("training_session", [{**running, field: now_rfc3339()}])
+    return {"session_id": running["session_id"]}
+
+
+async def _until(wall: Wall, condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                await wall.feed.published()
+    except TimeoutError as error:
+        raise MooseUnavailableError("the topics bring nothing back") from error
+
+
+def _worn(wall: Wall) -> dict[int, list[str]]:
+    return wall.board.people.straps_of(time.time_ns() // 1000)
+
+
+def _person(wall: Wall, user_id: int) -> Profile:
+    profile = wall.board.people.profile(user_id)
+    if profile is None:
+        raise ActionError(f"Nobody with number {user_id} is known.", "user_id")
+    return profile
+
+
+def _check_strap(device_id: str) -> None:
+    try:
+        check_strap_id(device_id)
+    except InvalidDeviceId as error:
+        raise ActionError(str(error).partition(": ")[2], "device_id") from error

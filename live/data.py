@@ -1,0 +1,118 @@
+"""What the pages ask for beside the events: people, sessions, and the past of one person."""
+
+import asyncio
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from app.heartrate.zones import ZoneScale
+from live.export import Heard
+from live.records import now_rfc3339
+from live.wall import Wall
+
+DEFAULT_SPAN = timedelta(hours=1)
+
+
+class Span(BaseModel):
+    """A session, or from when to when; absent: the last hour."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session: str | None = None
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+
+
+def people(wall: Wall) -> list[dict[str, Any]]:
+    """Everybody known, with their zones and straps."""
+    year = datetime.now(UTC).year
+    worn = wall.board.people.straps_of(time.time_ns() // 1000)
+    entries = []
+    for profile in wall.board.people.everybody():
+        table = profile.zone_table(year)
+        entries.append(
+            {
+                "user_id": profile.user_id,
+                "user_name": profile.user_name,
+                "alias": profile.alias,
+                "birth_year": profile.birth_year,
+                "sex": profile.sex,
+                "weight_kg": profile.weight_kg,
+                "hr_max": profile.hr_max_entered,
+                "hr_max_learnt": profile.hr_max_learnt,
+                "hr_rest": profile.hr_rest,
+                "hidden": profile.hidden,
+                "straps": worn.get(profile.user_id, []),
+                "zones": None if table is None else asdict(table),
+            }
+        )
+    return entries
+
+
+async def session(wall: Wall, session_id: str) -> dict[str, Any]:
+    """A session and its summary. Raises `HTTPException` 404."""
+    known = await _session(wall, session_id)
+    return {"session": known, "entries": await wall.moose.entries("getSessionSummary", session_id=session_id)}
+
+
+async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
+    """One person's seconds, beats and summary."""
+    if span.session is not None:
+        known = await _session(wall, span.session)
+        start, end = known["started_at"], known["ended_at"] or now_rfc3339()
+        asked = {"session_id": span.session}
+    else:
+        last = span.end or datetime.now(UTC)
+        first = span.start or last - DEFAULT_SPAN
+        start, end = first.isoformat(), last.isoformat()
+        asked = {"start": start, "end": end}
+    summaries, seconds, beats = await asyncio.gather(
+        wall.moose.entries("getSessionSummary", user_id=user_id, **asked),
+        wall.moose.entries("getUserHeartRateHistory", user_id=user_id, **asked),
+        wall.moose.entries("getUserBeats", user_id=user_id, **asked),
+    )
+    profile = wall.board.people.profile(user_id)
+    summary = summaries[0] if summaries else None
+    if profile is None and summary is None:
+        raise HTTPException(404, f"Nobody with number {user_id} is known.")
+    table = None if profile is None else profile.zone_table(datetime.now(UTC).year)
+    return {
+        "user_id": user_id,
+        "user_name": profile.user_name if profile is not None else summary and summary["user_name"],
+        "start": start,
+        "end": end,
+        "zones": None if table is None else asdict(table),
+        "summary": summary,
+        "seconds": [
+            [each["second"], each["avg_heart_rate"], each["min_heart_rate"], each["max_heart_rate"]] for each in seconds
+        ],
+        "beats": [[each["hr_timestamp_seconds"], each["rr_interval_ms"]] for each in beats],
+    }
+
+
+async def heard(wall: Wall, user_id: int, session_id: str) -> tuple[Heard, ZoneScale | None]:
+    """What an export holds, and the person's zones. Raises `HTTPException` 404."""
+    await _session(wall, session_id)
+    seconds, beats = await asyncio.gather(
+        wall.moose.entries("getUserHeartRateHistory", user_id=user_id, session_id=session_id),
+        wall.moose.entries("getUserBeats", user_id=user_id, session_id=session_id),
+    )
+    profile = wall.board.people.profile(user_id)
+    intervals = [
+        (each["hr_timestamp_seconds"], each["rr_interval_ms"])
+        for each in beats
+        if each["rr_interval_ms"] is not None and not each["rr_computed"]
+    ]
+    scale = None if profile is None else profile.zones(datetime.now(UTC).year)
+    return Heard([(each["second"], each["avg_heart_rate"]) for each in seconds], intervals), scale
+
+
+async def _session(wall: Wall, session_id: str) -> dict[str, Any]:
+    for known in await wall.moose.entries("getSessions", limit=10_000):
+        if known["session_id"] == session_id:
+            return known
+    raise HTTPException(404, "No such session is known.")

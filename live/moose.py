@@ -1,0 +1,68 @@
+"""Moose over HTTP: its APIs to read, its ingest to write."""
+
+from typing import Any
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+TIMEOUT_S = 10.0
+KEEP_TRYING_S = 5.0
+
+
+class MooseError(Exception):
+    """Moose did not do what was asked; the text says why."""
+
+
+class MooseUnavailableError(MooseError):
+    """Moose does not answer."""
+
+
+class MooseRefusedError(MooseError):
+    """Moose says that what was sent is wrong."""
+
+
+class Moose:
+    """A client. Close it."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.aclose()
+
+    async def entries(self, api: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The entries of an API's answer. Raises `MooseError`."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        answer = await self._ask("GET", f"/api/{api}", params=given)
+        entries: list[dict[str, Any]] = answer.json()["entries"]
+        return entries
+
+    async def ingest(self, name: str, records: list[dict[str, Any]]) -> None:
+        """Send records; tried again for some seconds where Moose is away. Raises `MooseError`."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(MooseUnavailableError),
+            wait=wait_random_exponential(multiplier=0.1, max=1),
+            stop=stop_after_delay(KEEP_TRYING_S),
+            reraise=True,
+        )
+        await retrying(self._ask, "POST", f"/ingest/{name}", json=records)
+
+    async def health(self) -> set[str]:
+        """The parts that Moose calls healthy; none where it does not answer."""
+        try:
+            answer = await self._client.get("/health", timeout=2.0)
+            return set(answer.json()["healthy"])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return set()
+
+    async def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
+        try:
+            answer = await self._client.request(method, path, **given)
+        except httpx.HTTPError as error:
+            raise MooseUnavailableError("Moose does not answer") from error
+        if answer.is_server_error:
+            raise MooseUnavailableError(f"Moose answers {answer.status_code}")
+        if not answer.is_success:
+            raise MooseRefusedError(answer.text.strip()[:500])
+        return answer

@@ -1,0 +1,46 @@
+"""Records for Moose's ingest (design.md, the contract)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.heartrate.profiles import Profile
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds since 1970 UTC. Raises `TypeError` for a moment without a zone."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def now_rfc3339() -> str:
+    """This moment."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def profile_record(profile: Profile) -> dict[str, Any]:
+    """A profile from now on."""
+    return {
+        "user_id": profile.user_id,
+        "user_name": profile.user_name,
+        "alias": profile.alias,
+        "birth_year": profile.birth_year,
+        "sex": profile.sex,
+        "weight_kg": profile.weight_kg,
+        "hr_max": profile.hr_max_entered,
+        "hr_max_learnt": profile.hr_max_learnt,
+        "hr_rest": profile.hr_rest,
+        "hidden": profile.hidden,
+        "updated_at": now_rfc3339(),
+    }
+
+
+def assignment_record(device_id: str, user_id: int, user_name: str, *, ignored: bool = False) -> dict[str, Any]:
+    """Who wears a strap from now on; user_id 0: nobody."""
+    return {
+        "device_id": device_id,
+        "user_id": user_id,
+        "user_name": user_name,
+        "assigned_at": now_rfc3339(),
+        "ignored": ignored,
+    }

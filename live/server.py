@@ -1,0 +1,234 @@
+"""HTTP: pages, events, data, actions. Thin; the thinking is elsewhere."""
+
+import importlib.resources
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+from sse_starlette import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from live import actions, data
+from live.actions import ActionError
+from live.export import to_csv, to_fit
+from live.moose import MooseError, MooseRefusedError
+from live.schema import event_schema
+from live.settings import Settings
+from live.wall import Wall
+
+STATIC = Path(__file__).parent / "static"
+UPLOT = importlib.resources.files("youplot") / "vendor"
+PAGES = {
+    "/": "board.html",
+    "/people": "people.html",
+    "/person/{user_id:int}": "person.html",
+    "/sessions": "sessions.html",
+    "/sessions/{session_id}": "session.html",
+}
+ACTIONS: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[actions.Result]]]] = {
+    "assign": (actions.AssignBody, actions.assign),
+    "hand-back": (actions.StrapBody, actions.hand_back),
+    "hand-back-all": (actions.Body, actions.hand_back_all),
+    "ignore": (actions.StrapBody, actions.ignore),
+    "heed": (actions.StrapBody, actions.heed),
+    "person": (actions.PersonBody, actions.person),
+    "start-session": (actions.SessionBody, actions.start_session),
+    "mark-stop": (actions.Body, actions.mark_stop),
+    "end-session": (actions.Body, actions.end_session),
+    "erase": (actions.UserBody, actions.erase),
+}
+SLOW_SCREEN_TIMEOUT_S = 30.0
+"""A screen that takes nothing for so long is disconnected; it comes back by itself."""
+
+LARGEST_BODY = 10_000
+HEADERS = {
+    # uPlot sizes its canvas by style attributes.
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "base-uri 'none'; frame-ancestors 'self'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create(settings: Settings) -> Starlette:
+    """The application."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with Wall(settings) as wall:
+            app.state.wall = wall
+            yield
+
+    return Starlette(
+        routes=[
+            *(Route(path, _page(name)) for path, name in PAGES.items()),
+            Route("/events", events),
+            Route("/events/schema.json", schema),
+            Route("/health", health),
+            Route("/data/people", people),
+            Route("/data/people/{user_id:int}/history", history),
+            Route("/data/sessions", sessions),
+            Route("/data/sessions/{session_id}", session),
+            Route("/data/sessions/{session_id}/people/{user_id:int}.{kind:str}", export),
+            *(Route(f"/actions/{name}", _action(*action), methods=["POST"]) for name, action in ACTIONS.items()),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/vendor/uplot.js", _asset("uplot.iife.min.js")),
+            Route("/vendor/uplot.css", _asset("uplot.min.css")),
+        ],
+        middleware=[Middleware(Guard)],
+        exception_handlers={
+            ActionError: _action_error,
+            MooseError: _moose_error,
+            HTTPException: _http_error,
+            ValidationError: _validation_error,
+        },
+        lifespan=lifespan,
+    )
+
+
+class Guard:
+    """Headers that browsers keep to; and no other site's page may change anything here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        origin = request.headers.get("origin")
+        if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != request.headers.get("host"):
+            await _error(403, "This page belongs to another site.")(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                # Pages and modules change with the version that serves them: ask, and mostly hear "not modified".
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self._app(scope, receive, guarded)
+
+
+async def events(request: Request) -> Response:
+    """The stream of events."""
+    last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+    return EventSourceResponse(_wall(request).feed.events(last), ping=3600, send_timeout=SLOW_SCREEN_TIMEOUT_S)
+
+
+async def schema(_request: Request) -> Response:
+    """JSON Schema of an event's data."""
+    return JSONResponse(event_schema())
+
+
+async def health(request: Request) -> Response:
+    """Whether it is alive, and what it is connected to."""
+    wall = _wall(request)
+    return JSONResponse({"screens": wall.feed.screens, **wall.board.parts.get("link")})
+
+
+async def people(request: Request) -> Response:
+    """Everybody known."""
+    return JSONResponse({"entries": data.people(_wall(request))})
+
+
+async def sessions(request: Request) -> Response:
+    """All sessions."""
+    return JSONResponse({"entries": await _wall(request).moose.entries("getSessions")})
+
+
+async def session(request: Request) -> Response:
+    """A session's summary."""
+    return JSONResponse(await data.session(_wall(request), request.path_params["session_id"]))
+
+
+async def history(request: Request) -> Response:
+    """One person over a session or a span of time."""
+    asked = data.Span.model_validate(dict(request.query_params))
+    return JSONResponse(await data.history(_wall(request), request.path_params["user_id"], asked))
+
+
+async def export(request: Request) -> Response:
+    """A person's session as a file."""
+    wall, user_id, kind = _wall(request), request.path_params["user_id"], request.path_params["kind"]
+    session_id = request.path_params["session_id"]
+    if kind not in ("csv", "fit"):
+        raise HTTPException(404)
+    heard, scale = await data.heard(wall, user_id, session_id)
+    if not heard.seconds:
+        raise HTTPException(404, "Nobody with that number had a heart rate in that session.")
+    name = re.sub(r"[^\w.-]", "_", f"{session_id}-{user_id}.{kind}")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if kind == "csv":
+        return Response(to_csv(heard, scale), media_type="text/csv", headers=headers)
+    return Response(to_fit(heard), media_type="application/vnd.ant.fit", headers=headers)
+
+
+def _wall(request: Request) -> Wall:
+    wall: Wall = request.app.state.wall
+    return wall
+
+
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def page(_request: Request) -> Response:
+        return FileResponse(STATIC / name)
+
+    return page
+
+
+def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def asset(_request: Request) -> Response:
+        return FileResponse(str(UPLOT / name), headers={"Cache-Control": "max-age=86400"})
+
+    return asset
+
+
+def _action(
+    body_type: type[BaseModel], act: Callable[..., Awaitable[actions.Result]]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413, "That is too long.")
+        return JSONResponse(await act(_wall(request), body_type.model_validate_json(body)))
+
+    return endpoint
+
+
+def _error(status: int, text: str, field: str | None = None) -> JSONResponse:
+    return JSONResponse({"error": text, "field": field}, status)
+
+
+async def _action_error(_request: Request, error: Exception) -> Response:
+    return _error(400, str(error), error.field if isinstance(error, ActionError) else None)
+
+
+async def _moose_error(_request: Request, error: Exception) -> Response:
+    return _error(400 if isinstance(error, MooseRefusedError) else 502, f"{error}.")
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, error.detail)
+
+
+async def _validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ValidationError)
+    first: Any = json.loads(error.json(include_url=False, include_input=False))[0]
+    return _error(400, first["msg"], ".".join(str(part) for part in first["loc"]) or None)

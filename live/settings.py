@@ -1,0 +1,33 @@
+"""Where the other parts are; Moose's own environment variables count."""
+
+import os
+from dataclasses import dataclass
+
+DEFAULT_PORT = 4080
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Addresses."""
+
+    moose_url: str
+    broker: str
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    namespace: str = ""
+    """What Moose puts before its topics' names, if anything."""
+
+    def topic(self, name: str) -> str:
+        """The topic of a stream."""
+        return f"{self.namespace}.{name}" if self.namespace else name
+
+    def kafka(self) -> dict[str, str]:
+        """Settings of a Kafka client that reaches the broker."""
+        asked = {
+            "security.protocol": "SECURITY_PROTOCOL",
+            "sasl.mechanism": "SASL_MECHANISM",
+            "sasl.username": "SASL_USERNAME",
+            "sasl.password": "SASL_PASSWORD",
+        }
+        given = {name: os.environ.get(f"MOOSE_REDPANDA_CONFIG__{variable}") for name, variable in asked.items()}
+        return {"bootstrap.servers": self.broker} | {name: value for name, value in given.items() if value}

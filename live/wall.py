@@ -1,0 +1,220 @@
+"""Keeps the board: follows the topics, asks the APIs for what was before, and publishes to the screens."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from app.heartrate.ble import decode_measurement
+from app.heartrate.effort import Sex
+from app.heartrate.pages import parse_payload
+from app.heartrate.profiles import Profile, check_profile
+from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
+from app.heartrate.wearers import Assignment, Wearer, check_assignment
+from live.board import HISTORY_S, Beat, Board, Effort, Notified, who_of
+from live.feed import Feed
+from live.moose import Moose, MooseError
+from live.records import profile_record, to_us
+from live.sessions import Sessions
+from live.settings import Settings
+from live.streams import Follower, Message
+
+NEWS = ("unified_hr_packet", "raw_ant_hr_packet", "bluetooth_hr_packet")
+REGISTRY = ("strap_assignment", "person_profile", "training_session", "erasure_report")
+
+TICK_S = 0.1
+EFFORT_EVERY_S = 5.0
+EFFORT_WINDOW_S = 3600
+HEALTH_EVERY_S = 2.0
+RETRY_S = 1.0
+
+
+class Wall:
+    """All that lives behind the pages. Use as a context: `async with Wall(settings)`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.board = Board()
+        self.sessions = Sessions()
+        self.moose = Moose(settings.moose_url)
+        self._settings = settings
+        self._followers: list[Follower] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._learning = asyncio.Lock()
+        self.unusable = 0
+        """Records that could not be shown; the pipeline says what is wrong with them."""
+
+    async def __aenter__(self) -> Self:
+        self.feed = Feed(self.board.parts)
+        self._loop = asyncio.get_running_loop()
+        for streams, from_beginning in ((NEWS, False), (REGISTRY, True)):
+            topics = {stream: self._settings.topic(stream) for stream in streams}
+            follower = Follower(self._settings.kafka(), topics, self._hand_over, from_beginning=from_beginning)
+            self._followers.append(follower)
+            follower.start()
+        self._tasks = [
+            asyncio.create_task(work()) for work in (self._tick, self._read_past, self._effort, self._health)
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(asyncio.to_thread(follower.stop) for follower in self._followers))
+        await self.moose.close()
+
+    # --- topics
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._take_all, messages)
+
+    def _take_all(self, messages: Sequence[Message]) -> None:
+        now_s = time.time()
+        for message in messages:
+            try:
+                self._take(message, now_s)
+            except (ValueError, KeyError, TypeError):
+                self.unusable += 1
+
+    def _take(self, message: Message, now_s: float) -> None:
+        record = message.record
+        match message.stream:
+            case "unified_hr_packet":
+                beat = Beat(
+                    record["user_id"],
+                    record["device_id"],
+                    record["hr_timestamp_seconds"],
+                    record["hr_value"],
+                    record["rr_interval_ms"],
+                )
+                self.board.take_beat(beat, now_s)
+            case "raw_ant_hr_packet":
+                self.board.take_packet(
+                    record["device_id"],
+                    record.get("receiver_id") or "",
+                    parse_payload(record["ant_hr_packet"]),
+                    _moment_us(record.get("received_at"), message.at_us),
+                    record.get("rssi_dbm"),
+                )
+            case "bluetooth_hr_packet":
+                self._take_notification(record, message.at_us)
+            case "strap_assignment":
+                self._take_assignment(record, message.at_us)
+            case "person_profile":
+                self._take_profile(record, _moment_us(record.get("updated_at"), message.at_us))
+            case "training_session":
+                self.sessions.take(record)
+                self.board.parts.set("session", self.sessions.running_part())
+            case "erasure_report":
+                at_us = _moment_us(record["erased_at"], message.at_us)
+                self.board.take_erasure(record["erasure_id"], record["user_id"], record["removed"], at_us, now_s)
+                self.board.changed_hands()
+
+    def _take_notification(self, record: dict[str, Any], seen_us: int) -> None:
+        percent = record.get("battery_percent")
+        self.board.take_notification(
+            record["device_id"],
+            Notified(
+                _moment_us(record.get("received_at"), seen_us),
+                decode_measurement(bytes.fromhex(record["hr_measurement"])).heart_rate,
+                record.get("rssi_dbm"),
+                None if percent is None else Battery(f"{percent} %", percent < LOW_BATTERY_PERCENT),
+            ),
+        )
+
+    def _take_assignment(self, record: dict[str, Any], seen_us: int) -> None:
+        device_id, wearer = record["device_id"], Wearer(record["user_id"], record["user_name"])
+        check_assignment(device_id, wearer.user_id, wearer.user_name)
+        since = record.get("assigned_at")
+        assignment = Assignment(_moment_us(since, seen_us), wearer, since is not None)
+        self.board.take_assignment(device_id, assignment, ignored=bool(record.get("ignored")))
+        self.board.changed_hands()
+
+    def _take_profile(self, record: dict[str, Any], at_us: int) -> None:
+        profile = Profile(
+            user_id=record["user_id"],
+            user_name=record["user_name"],
+            alias=record.get("alias"),
+            birth_year=record.get("birth_year"),
+            sex=None if record.get("sex") is None else Sex(record["sex"]),
+            weight_kg=record.get("weight_kg"),
+            hr_max_entered=record.get("hr_max"),
+            hr_max_learnt=record.get("hr_max_learnt"),
+            hr_rest=record.get("hr_rest"),
+            hidden=bool(record.get("hidden")),
+        )
+        check_profile(profile, datetime.now(UTC).year)
+        self.board.take_profile(profile, at_us)
+        self.board.changed_hands()
+
+    # --- work
+
+    async def _tick(self) -> None:
+        while True:
+            now_s = time.time()
+            self.board.tick(now_s)
+            self.feed.publish()
+            for profile in self.board.learnt(now_s):
+                await self._remember(profile)
+            await asyncio.sleep(TICK_S - time.time() % TICK_S)
+
+    async def _remember(self, profile: Profile) -> None:
+        """A maximum that was learnt counts from now on, and is told to the pipeline."""
+        self.board.take_profile(profile, time.time_ns() // 1000)
+        with suppress(MooseError):  # it is learnt again when it is reached again
+            await self.moose.ingest("person_profile", [profile_record(profile)])
+
+    async def _read_past(self) -> None:
+        """What was before this process: people, straps, sessions and the last ten minutes."""
+        while True:
+            try:
+                for entry in await self.moose.entries("getPeople"):
+                    self._take_profile(entry, 0)
+                for entry in await self.moose.entries("getStrapAssignments"):
+                    wearer = Wearer(entry["user_id"], entry["user_name"])
+                    assignment = Assignment(_moment_us(entry["since"], 0), wearer, entry["explicit"])
+                    self.board.take_assignment(entry["device_id"], assignment, ignored=entry["ignored"])
+                for entry in await self.moose.entries("getSessions"):
+                    self.sessions.take(entry)
+                self.board.parts.set("session", self.sessions.running_part())
+                self.board.take_history(await self._past_seconds())
+            except MooseError:
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _past_seconds(self) -> dict[int, dict[str, float]]:
+        since = datetime.now(UTC) - timedelta(seconds=HISTORY_S)
+        seconds: dict[int, dict[str, float]] = {}
+        for entry in await self.moose.entries("getHR", timestamp=since.isoformat(), window_seconds=HISTORY_S):
+            second = round(datetime.fromisoformat(entry["second"]).timestamp())
+            device_id = entry["user_name"].rpartition(" ")[2]
+            seconds.setdefault(second, {})[who_of(entry["user_id"], device_id)] = entry["avg_heart_rate"]
+        return seconds
+
+    async def _effort(self) -> None:
+        """Points and zones as the API answers them, so that the board and a summary say the same."""
+        while True:
+            session = self.sessions.running()
+            span = {"window_seconds": EFFORT_WINDOW_S} if session is None else {"session_id": session["session_id"]}
+            with suppress(MooseError):
+                self.board.take_effort(
+                    {
+                        entry["user_id"]: Effort(entry["points"], entry["zone_seconds"])
+                        for entry in await self.moose.entries("getUserZones", **span)
+                    }
+                )
+            await asyncio.sleep(EFFORT_EVERY_S)
+
+    async def _health(self) -> None:
+        while True:
+            healthy = await self.moose.health()
+            self.board.parts.set("link", {"broker": "Redpanda" in healthy, "moose": bool(healthy)})
+            await asyncio.sleep(HEALTH_EVERY_S)
+
+
+def _moment_us(rfc3339: str | None, otherwise_us: int) -> int:
+    return otherwise_us if rfc3339 is None else to_us(datetime.fromisoformat(rfc3339))

@@ -1,0 +1,46 @@
+"""Who wore a strap when."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.heartrate.wearers import NOBODY, Assignment, Span, Wearer, WearerBook
+
+ADA, BO, NONE = Wearer(1, "Ada"), Wearer(2, "Bo"), Wearer(NOBODY, "")
+
+
+def book(*assignments: Assignment) -> WearerBook:
+    made = WearerBook()
+    for assignment in assignments:
+        made.add("7", assignment)
+    return made
+
+
+def test_the_newest_of_that_moment_or_before_decides() -> None:
+    made = book(Assignment(200, BO, True), Assignment(100, ADA, True), Assignment(300, NONE, True))
+    assert [made.wearer("7", at) for at in (99, 100, 199, 200, 299)] == [Wearer(0, "Strap 7"), ADA, ADA, BO, BO]
+    assert made.wearer("7", 300) == Wearer(0, "Strap 7")
+    assert made.wearer("8", 100) == Wearer(0, "Strap 8")
+
+
+def test_spans() -> None:
+    made = book(
+        Assignment(100, ADA, False), Assignment(200, BO, True), Assignment(300, ADA, True), Assignment(400, NONE, True)
+    )
+    made.add("8", Assignment(50, ADA, True))
+    assert set(made.spans(1)) == {Span("7", None, 200), Span("7", 300, 400), Span("8", 50, None)}
+    assert list(made.spans(2)) == [Span("7", 200, 300)]
+    assert list(made.spans(3)) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.sampled_from([ADA, BO, NONE]), st.booleans()), max_size=12),
+    st.integers(0, 60),
+)
+def test_a_span_covers_just_the_moments_of_its_wearer(told: list[tuple[int, Wearer, bool]], at: int) -> None:
+    made = book(*(Assignment(*each) for each in told))
+    for wearer in (ADA, BO):
+        inside = any(
+            (span.since_us is None or span.since_us <= at) and (span.until_us is None or at < span.until_us)
+            for span in made.spans(wearer.user_id)
+        )
+        assert inside == (made.wearer("7", at) == wearer)
