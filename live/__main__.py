@@ -1,5 +1,6 @@
 """`python -m live`: the wall display's server."""
 
+import signal
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import uvicorn
 from live.server import create
 from live.settings import DEFAULT_PORT, Settings
 
-STOP_GRACE_S = 2
+STOP_GRACE_S = 3
 
 
 def main(
@@ -21,6 +22,9 @@ def main(
     port: Annotated[int, typer.Option(help="Where to listen.", envvar="BEATSTREAM_LIVE_PORT")] = DEFAULT_PORT,
 ) -> None:
     """Serve the wall display until Ctrl-C."""
+    # uvicorn ends in order, and then raises the signal again: to have been asked is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
     settings = Settings(moose_url=moose_url, broker=broker, host=host, port=port, namespace=namespace)
     uvicorn.run(
         create(settings),

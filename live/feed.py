@@ -4,8 +4,10 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
+
+import anyio
 
 from live.board import TREND_S
 from live.parts import Changes, Parts
@@ -40,12 +42,12 @@ class Feed:
         """Wait until the parts are published the next time."""
         await asyncio.shield(self._next)
 
-    async def events(self, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """Events for one screen. One that reads slowly gets fewer, each with the newest values."""
+    async def events(self, last_event_id: str | None, ending: anyio.Event | None = None) -> AsyncGenerator[bytes]:
+        """Events for one screen, until `ending`. One that reads slowly gets fewer, each with the newest values."""
         self.screens += 1
         try:
             version = self._version_of(last_event_id)
-            while True:
+            while ending is None or not ending.is_set():
                 upcoming, reached = self._next, self._published
                 # Screens that are up to date share one encoding.
                 event = self._encoded.get(version)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from pydantic import BaseModel, ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from live import actions, data
 from live.actions import ActionError
 from live.export import to_csv, to_fit
+from live.feed import AT_LEAST_EVERY_S
 from live.moose import MooseError, MooseRefusedError
 from live.schema import event_schema
 from live.settings import Settings
@@ -129,7 +131,14 @@ class Guard:
 async def events(request: Request) -> Response:
     """The stream of events."""
     last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-    return EventSourceResponse(_wall(request).feed.events(last), ping=3600, send_timeout=SLOW_SCREEN_TIMEOUT_S)
+    ending = anyio.Event()
+    return EventSourceResponse(
+        _wall(request).feed.events(last, ending),
+        ping=3600,  # an event comes every second
+        send_timeout=SLOW_SCREEN_TIMEOUT_S,
+        shutdown_event=ending,
+        shutdown_grace_period=2 * AT_LEAST_EVERY_S,
+    )
 
 
 async def schema(_request: Request) -> Response:

@@ -32,8 +32,11 @@ class Beatstream:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.project = folder / "project"
-        self.ports = _free_ports("http", "management", "proxy", "clickhouse", "native", "keeper", "raft", "broker")
+        self.ports = _free_ports(
+            "http", "management", "proxy", "clickhouse", "native", "keeper", "raft", "broker", "live"
+        )
         self.url = f"http://127.0.0.1:{self.ports['http']}"
+        self.live_url = f"http://127.0.0.1:{self.ports['live']}"
         self.broker = f"127.0.0.1:{self.ports['broker']}"
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MOOSE_")},
@@ -46,6 +49,7 @@ class Beatstream:
             "MOOSE_CLICKHOUSE_CONFIG__KEEPER_PORT": str(self.ports["keeper"]),
             "MOOSE_CLICKHOUSE_CONFIG__KEEPER_RAFT_PORT": str(self.ports["raft"]),
             "MOOSE_REDPANDA_CONFIG__BROKER": self.broker,
+            "BEATSTREAM_LIVE_PORT": str(self.ports["live"]),
         }
         _lay_out(self.project)
         (folder / "home").mkdir()

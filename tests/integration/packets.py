@@ -32,6 +32,22 @@ def beats(device_id: str, start: datetime, count: int, rate: int = 120, interval
     ]
 
 
+def heart(device_id: str, start: datetime, told: list[tuple[float, int]]) -> list[Record]:
+    """A packet for each beat, told as seconds after the start and heart rate; gaps of under a minute."""
+    return [
+        {
+            "device_id": device_id,
+            "packet_count": number,
+            "ant_hr_packet": encode_default(
+                CommonFields(round(after_s * 1024), number, rate), toggle=bool(number // 4 % 2)
+            ).hex(),
+            "received_at": rfc3339(start + timedelta(seconds=after_s)),
+            "receiver_id": "test-1",
+        }
+        for number, (after_s, rate) in enumerate(told)
+    ]
+
+
 def rfc3339(moment: datetime) -> str:
     """As the contract writes moments."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

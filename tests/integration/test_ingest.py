@@ -1,10 +1,8 @@
 """ingest-foo into the whole stack: what the stick sent is what the table holds, whatever went wrong in between."""
 
 import json
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +16,7 @@ import pytest
 
 from app.heartrate.ble import decode_measurement
 from tests.integration.beatstream import REPOSITORY, Beatstream
+from tests.integration.gate import Gate
 from tests.integration.packets import rfc3339
 from tests.waiting import wait_for
 
@@ -30,55 +29,6 @@ SETTLED_S = 15
 """After so long a process has loaded all that it loads."""
 
 FAULTS = ("unplug:5:5", "clock:12:3600", "hang:15:5", "noise:24:50")
-
-
-class Gate:
-    """A way to the stack that can be shut."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._open = True
-        self._sockets: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def shut(self) -> None:
-        self._open = False
-        for each in list(self._sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def open(self) -> None:
-        self._open = True
-
-    def close(self) -> None:
-        self.shut()
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            if not self._open:
-                client.close()
-                continue
-            server = socket.create_connection(("127.0.0.1", self._target))
-            for source, sink in ((client, server), (server, client)):
-                self._sockets |= {source}
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                sink.sendall(data)
-        for each in (source, sink):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        source.close()
-        self._sockets.discard(source)
 
 
 @dataclass

@@ -81,7 +81,7 @@ def test_screens_that_are_up_to_date_share_an_encoding() -> None:
         assert all(event is first[0] for event in first)
         assert feed.screens == 50
         for screen in screens:
-            await screen.aclose()  # type: ignore[attr-defined]
+            await screen.aclose()
         assert feed.screens == 0
 
     run(play)
