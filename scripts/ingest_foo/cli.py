@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from types import FrameType
@@ -20,8 +21,8 @@ from rich.console import Console
 from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.strap_id import check_strap_id
 from scripts.delivery.http import HttpSink
-from scripts.delivery.records import assignment
-from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
+from scripts.delivery.records import assignment, profile
+from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
 from scripts.ingest_foo import doctor
 from scripts.ingest_foo.bluetooth import BluetoothSource
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
@@ -184,10 +185,10 @@ def run(
                 sources.append(_bluetooth(world, clock, intake, straps, display, receiver_id))
             if world is not None:
                 sources.append(world)
+                since_us = world.registered_from_us
                 for device_id, person in () if no_register else world.wearers():
-                    kept.append(
-                        ASSIGNMENT, assignment(device_id, person.user_id, person.name, world.registered_from_us)
-                    )
+                    kept.append(ASSIGNMENT, assignment(device_id, person.user_id, person.name, since_us))
+                    kept.append(PROFILE, profile(person.user_id, person.name, since_us, **asdict(person.told)))
             service = Service(
                 clock=clock,
                 intake=intake,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
+from scripts.delivery.sink import PACKETS, Sink, SinkError
 from scripts.ingest_foo.spool import Spool
 
 BATCH_RECORDS = 500
@@ -66,7 +66,7 @@ class Sender(threading.Thread):
                     self.stopping.wait(PAUSE_S)
                 continue
             self._spool.confirm(batch)
-            self.sent += sum(len(records) for to, records in records_of.items() if to != ASSIGNMENT)
+            self.sent += sum(len(records) for to, records in records_of.items() if to in PACKETS)
             self.last_sent_at = time.time()
             self._note_success()
             if len(batch.lines) < BATCH_RECORDS:

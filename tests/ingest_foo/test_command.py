@@ -101,14 +101,20 @@ def test_what_is_heard_arrives_once_and_in_order(tmp_path: Path, ingest: Ingest)
     assert heard == truth
     assert len(heard) == 7
     for device_id in heard:
-        packets = [
-            record for _, record in ingest.taken if record["device_id"] == device_id and "packet_count" in record
-        ]
+        packets = [record for record in by_path[RAW] + by_path[BLUETOOTH] if record["device_id"] == device_id]
         assert [packet["packet_count"] for packet in packets] == list(range(len(packets)))
         times = [packet["received_at"] for packet in packets]
         assert times == sorted(times)
     registered = [record for path, record in ingest.taken if path == "/ingest/strap_assignment"]
     assert {record["device_id"] for record in registered} == set(heard)
+    profiles = [record for path, record in ingest.taken if path == "/ingest/person_profile"]
+    assert [(record["user_id"], record["user_name"]) for record in profiles] == [
+        (record["user_id"], record["user_name"]) for record in registered
+    ]
+    assert len({record["user_id"] for record in registered}) == len({record["user_name"] for record in registered}) == 7
+    assert {record["rssi_dbm"] for record in by_path[BLUETOOTH]} == {-64}
+    assert {record["battery_percent"] for record in by_path[BLUETOOTH]} == {87}
+    assert all(-92 <= record["rssi_dbm"] <= -48 for record in by_path[RAW])
     assert len(ingest.connections) <= 2, "one for the packets, one for asking who wears the straps"
     assert "ANTUSB-m stick 1001 listens in scan mode" in said
     assert "Reception" in said
@@ -152,6 +158,7 @@ def test_killed_and_restarted_nothing_is_lost_and_little_sent_again(tmp_path: Pa
     if not missing:
         assert heard == truth
     assert len(ingest.packets()) - len(unique) <= 500, "at most one batch is sent again"
+    assert {path for path, _ in ingest.taken} == {RAW}, "nobody is registered"
 
 
 def test_a_server_that_is_away_is_caught_up_with(tmp_path: Path) -> None:
