@@ -9,6 +9,9 @@ ASSIGNMENT, PROFILE = "strap_assignment", "person_profile"
 PACKETS = frozenset((RAW, BLUETOOTH))
 """The destinations of what straps say; the others take what is known of people."""
 
+DESTINATIONS = PACKETS | {ASSIGNMENT, PROFILE}
+"""All of them."""
+
 
 class SinkError(Exception):
     """What was to be sent could not be delivered; the text says why."""

@@ -29,7 +29,7 @@ from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
 from scripts.ingest_foo.sender import RejectedRecords, Sender
 from scripts.ingest_foo.service import Intake, Keeper, Service, Source
-from scripts.ingest_foo.spool import Spool, SpoolError
+from scripts.ingest_foo.spool import Spool, SpoolError, cut_torn_line
 from scripts.ingest_foo.stick.errors import StickError, Trouble
 from scripts.ingest_foo.stick.supervisor import Supervisor
 from scripts.ingest_foo.stick.usb_stick import UDEV_RULE, UDEV_RULE_FILE, default_backend
@@ -119,7 +119,10 @@ def run(
         str | None, typer.Option(help="Name of this receiver. Default: usb- and the stick's serial number.")
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(help="Also write a raw log (.jsonl), which generate-data replay takes.")
+        Path | None,
+        typer.Option(
+            help="Also write a raw log (.jsonl), which generate-data replay takes. One that is there is continued."
+        ),
     ] = None,
     spool: SpoolFolder = None,
     spool_limit: Annotated[int, typer.Option(min=1, help="Megabytes that the spool may take.")] = 1000,
@@ -162,9 +165,9 @@ def run(
             ),
         )
         straps = Straps(Keeper(kept, raw_log, display.say), chosen_only, chosen_ignore)
-        intake = Intake()
-        sender = Sender(kept, display.say)
+        intake = Intake(display.say)
         rejected = RejectedRecords(folder / "rejected.jsonl", display.say)
+        sender = Sender(kept, display.say, rejected)
         sink = _sink(to, url, broker, rejected, sender)
         try:
             supervisor = None
@@ -314,7 +317,9 @@ def _check_url(url: str) -> None:
 
 def _raw_log(file: Path) -> IO[str]:
     try:
-        return file.open("w", buffering=1)
+        if file.is_file():
+            cut_torn_line(file)
+        return file.open("a", buffering=1)
     except OSError as error:
         _fail(f"--record: {error}", Exit.BAD_INPUT)
 

@@ -205,8 +205,20 @@ def test_a_refused_record_is_kept_aside_with_its_reason(tmp_path: Path, ingest: 
     assert {json.loads(each["record"])["packet_count"] for each in refused} == {3}
     assert {each["reason"] for each in refused} == {"Invalid JSON: packet_count"}
     assert len(ingest.packets()) == len(run.sent()) - 4
-    assert "the server refused a record" in said
+    assert "a record was refused" in said
     assert ", 4 refused" in said
+
+
+def test_the_raw_log_goes_on_where_it_ended(tmp_path: Path) -> None:
+    record = tmp_path / "raw.jsonl"
+    for _ in range(2):
+        run = Run(tmp_path, "--emulate", "3", "--no-register", "--seconds", "2", "--record", str(record))
+        run.wait()
+        with record.open("a") as log:
+            log.write('{"device_id": "86')  # as a power cut leaves it
+    recorded = [json.loads(line) for line in record.read_text().splitlines()[:-1]]
+    assert [packet["packet_count"] for packet in recorded].count(0) == 6
+    assert per_strap(recorded, "ant_hr_packet") == per_strap(run.sent(), "payload")
 
 
 def test_only_and_ignore(tmp_path: Path, ingest: Ingest) -> None:
@@ -302,7 +314,7 @@ def test_a_terminal_shows_the_table(tmp_path: Path, ingest: Ingest) -> None:
         if select.select([leader], [], [], 0.1)[0]:
             screen += os.read(leader, 65_536).decode(errors="replace")
         plain = re.sub(r"\x1b\[[\d;?]*\w", "", screen)
-        return len(re.findall(r"│ +\d{5,7} │ not registered +│ +\d{2,3} │ +\d{3,4} │ +-\d\d │", plain)) >= 3
+        return len(re.findall(r"│ +\d{5,7} │ -- +│ +\d{2,3} │ +\d{3,4} │ +-\d\d │", plain)) >= 3
 
     try:
         wait_for(shows_rates, "a table with heart rates, RR and RSSI", 20, every_s=0.01)
