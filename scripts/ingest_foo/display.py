@@ -73,8 +73,9 @@ class Display:
         """The state now; on a terminal at once, else now and then."""
         if self._live is not None:
             shown = [view for view in views if view.age_s < GONE_AFTER_S]
+            # The table last: where it is longer than the screen, its end is what is cut off.
             self._live.update(
-                Group(_table(shown, names), Text(counters.line(), style="bold"), *map(Text, tuple(self._lines))),
+                Group(Text(counters.line(), style="bold"), *map(Text, tuple(self._lines)), _table(shown, names)),
                 refresh=True,
             )
         elif time.monotonic() - self._summary_at >= SUMMARY_EVERY_S:

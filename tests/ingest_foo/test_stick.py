@@ -1,7 +1,9 @@
 """Sticks' lives, on an emulated stick below pyusb: openant's own driver, node and threads talk the real protocol."""
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import openant.easy.node
@@ -17,10 +19,10 @@ from scripts.ingest_foo.emulator.stick import ANTUSB2, EmulatedStick
 from scripts.ingest_foo.emulator.usb_backend import EmulatedUsb
 from scripts.ingest_foo.stick.channels import TrackingChannels
 from scripts.ingest_foo.stick.errors import StickError, Trouble
-from scripts.ingest_foo.stick.openant_link import StickNode
+from scripts.ingest_foo.stick.openant_link import StickNode, usb_trouble
 from scripts.ingest_foo.stick.receiver import Packet
 from scripts.ingest_foo.stick.supervisor import Supervisor
-from scripts.ingest_foo.stick.usb_stick import sticks
+from scripts.ingest_foo.stick.usb_stick import holder, sticks
 from tests.waiting import wait_for
 
 ADA, BRAM = 863_436, 13 << 16 | 11_468
@@ -191,6 +193,20 @@ def test_busy_and_then_free(room: Callable[..., Room]) -> None:
     assert it.lines == ["ANTUSB-m stick 5 is in use by another program; close that program"]
     stick.held_by_another = False
     it.await_listening()
+
+
+def test_the_program_that_holds_a_stick_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.ingest_foo.stick.usb_stick._USB_NODES", tmp_path)
+    (stick,) = sticks(EmulatedUsb(EmulatedStick()))
+    node = tmp_path / f"{stick.key[0]:03d}" / f"{stick.key[1]:03d}"
+    node.parent.mkdir()
+    node.touch()
+    assert holder(stick) is None
+    with node.open() as held, subprocess.Popen(["sleep", "60"], stdin=held) as program:
+        wait_for(lambda: holder(stick) == f"sleep (pid {program.pid})", "the program to be found", 5)
+        error = usb_trouble(stick, usb.core.USBError("Resource busy", None, 16))
+        program.kill()
+    assert str(error) == f"ANTUSB-m stick 1001 is in use by sleep (pid {program.pid}); close that program"
 
 
 def test_no_permission_says_what_to_do(room: Callable[..., Room]) -> None:
