@@ -75,9 +75,9 @@ class Sender(threading.Thread):
         for destination, records in records_of.items():
             self._sink.send(destination, records)
         self._sink.settle()
-        self._spool.confirm(batch)
         for record in chain.from_iterable(damaged):
             self._on_damaged(record, "damaged on the disk")
+        self._spool.confirm(batch)
         self.sent += sum(len(records) for to, records in records_of.items() if to in PACKETS)
         self.last_sent_at = time.time()
 
