@@ -27,6 +27,12 @@ class BluetoothHRPacket(StreamRecord):
         datetime, ClickhousePrecision(precision=6), clickhouse_default("now64(6)"), ClickHouseCodec("Delta, ZSTD(1)")
     ] = Field(default=DATABASE_FILLS_IT, description="When the receiver got it, UTC; absent: when the pipeline saw it")
     receiver_id: Annotated[Optional[str], "LowCardinality"] = Field(default=None, description="Which receiver got it")
+    rssi_dbm: Annotated[Optional[int], "int8"] = Field(
+        default=None, description="Signal strength when the receiver found the strap, dBm; null: unknown"
+    )
+    battery_percent: Annotated[Optional[int], "uint8"] = Field(
+        default=None, description="The strap's battery when the receiver connected to it, percent; null: unknown"
+    )
     stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
         default=DATABASE_FILLS_IT,
         description="When the row was stored, UTC; retention counts from here, not from received_at",

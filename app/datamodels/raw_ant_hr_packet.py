@@ -29,6 +29,9 @@ class RawAntHRPacket(StreamRecord):
         default=DATABASE_FILLS_IT, description="When the receiver heard it, UTC; absent: when the pipeline saw it"
     )
     receiver_id: Annotated[Optional[str], "LowCardinality"] = Field(default=None, description="Which receiver heard it")
+    rssi_dbm: Annotated[Optional[int], "int8"] = Field(
+        default=None, description="Signal strength at the receiver, dBm; null: unknown"
+    )
     stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
         default=DATABASE_FILLS_IT,
         description="When the row was stored, UTC; retention counts from here, not from received_at",

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from scripts.delivery.sink import ASSIGNMENT, SinkError
+from scripts.delivery.sink import ASSIGNMENT, PROFILE, SinkError
+
+_BESIDE = {ASSIGNMENT: ".people.jsonl", PROFILE: ".profiles.jsonl"}
 
 
 class LineSink:
-    """Writes JSON lines; assignments only beside, as they are no packets."""
+    """Writes JSON lines; assignments and profiles only beside, as they are no packets."""
 
     def __init__(self, output: Path | None) -> None:
         self.retries = 0
@@ -22,12 +24,15 @@ class LineSink:
                 raise SinkError(str(error)) from error
 
     def send(self, destination: str, batch: list[str]) -> None:
-        """As `Sink.send`; assignments go to `<output>.people.jsonl`, and to nowhere from standard output."""
-        if destination != ASSIGNMENT:
+        """As `Sink.send`; assignments go to `<output>.people.jsonl`, profiles to `<output>.profiles.jsonl`.
+
+        To standard output they do not go.
+        """
+        if destination not in _BESIDE:
             self._file.write("".join(f"{text}\n" for text in batch))
         elif self._output is not None:
-            people = self._output.with_suffix(".people.jsonl")
-            people.write_text("".join(f"{json.dumps(json.loads(text))}\n" for text in batch))
+            beside = self._output.with_suffix(_BESIDE[destination])
+            beside.write_text("".join(f"{json.dumps(json.loads(text))}\n" for text in batch))
 
     def settle(self) -> None:
         """As `Sink.settle`."""

@@ -61,3 +61,26 @@ def assignment(device_id: str, user_id: int, user_name: str, assigned_at_us: int
             "assigned_at": Clockface()(assigned_at_us),
         }
     )
+
+
+def profile(
+    user_id: int,
+    user_name: str,
+    updated_at_us: int,
+    *,
+    birth_year: int | None = None,
+    sex: str | None = None,
+    weight_kg: float | None = None,
+    hr_rest: int | None = None,
+    hr_max: int | None = None,
+) -> str:
+    """A record for `person_profile`; what is None is left out."""
+    told = {"birth_year": birth_year, "sex": sex, "weight_kg": weight_kg, "hr_rest": hr_rest, "hr_max": hr_max}
+    return json.dumps(
+        {
+            "user_id": user_id,
+            "user_name": user_name,
+            **{field: value for field, value in told.items() if value is not None},
+            "updated_at": Clockface()(updated_at_us),
+        }
+    )

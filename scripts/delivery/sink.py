@@ -2,8 +2,15 @@
 
 from typing import Protocol
 
-RAW, BLUETOOTH, ASSIGNMENT = "raw_ant_hr_packet", "bluetooth_hr_packet", "strap_assignment"
+RAW, BLUETOOTH = "raw_ant_hr_packet", "bluetooth_hr_packet"
+ASSIGNMENT, PROFILE = "strap_assignment", "person_profile"
 """Destinations: the ingest API's names, which are the topics' names."""
+
+PACKETS = frozenset((RAW, BLUETOOTH))
+"""The destinations of what straps say; the others take what is known of people."""
+
+DESTINATIONS = PACKETS | {ASSIGNMENT, PROFILE}
+"""All of them."""
 
 
 class SinkError(Exception):

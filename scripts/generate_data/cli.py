@@ -17,7 +17,7 @@ from scripts.delivery.http import HttpSink
 from scripts.delivery.kafka import KafkaSink
 from scripts.delivery.lines import LineSink
 from scripts.delivery.records import Record, assignment
-from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
+from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
 from scripts.generate_data import recordings, replay
 from scripts.generate_data.group import synthetic_group
 from scripts.generate_data.radio import Air
@@ -64,12 +64,17 @@ Seed = Annotated[int, typer.Option(help="Same seed and start: same bytes.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 Speed = Annotated[str, typer.Option(help="1: real time; 60: a minute a second; max: as fast as possible.")]
 Start = Annotated[str | None, typer.Option(help="When the data begins, RFC 3339 with zone. Default: now.")]
-NoRegister = Annotated[bool, typer.Option("--no-register", help="Do not say who wears the straps.")]
+NoRegister = Annotated[
+    bool, typer.Option("--no-register", help="Do not say who wears the straps, nor anything of them.")
+]
 
 
 @cli.command()
 def run(
     straps: Annotated[int, typer.Option(min=1, max=10_000, help="How many people.")] = 12,
+    guests: Annotated[
+        int, typer.Option(min=0, max=10_000, help="How many more, whose straps nobody has registered.")
+    ] = 0,
     seconds: Annotated[str, typer.Option(help="How long, or: endless.")] = "endless",
     speed: Speed = "1",
     seed: Seed = 1,
@@ -95,10 +100,12 @@ def run(
     generate-data run --seconds 5 --to - | head [dim]look at the records[/]
     """
     length = _length(seconds)
-    group = synthetic_group(straps, seed=seed, start_us=_start(start), seconds=length, loss=loss, perfect=perfect)
+    group = synthetic_group(
+        straps, seed=seed, start_us=_start(start), seconds=length, loss=loss, perfect=perfect, guests=guests
+    )
     rejected: list[str] = []
     sink = _sink(to, url, broker, output, rejected)
-    people = [] if no_register else group.assignments
+    people = {} if no_register else {ASSIGNMENT: group.assignments, PROFILE: group.profiles}
     _deliver(
         sink,
         rejected,
@@ -158,7 +165,7 @@ def replay_file(
         _fail(str(error), EXIT_BAD_INPUT)
     rejected: list[str] = []
     sink = _sink(to, url, broker, output, rejected)
-    people = [] if no_register or start_us is None else [assignment(device, user_id, name, start_us)]
+    people = {} if no_register or start_us is None else {ASSIGNMENT: [assignment(device, user_id, name, start_us)]}
     _deliver(sink, rejected, people, records, air, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
 
 
@@ -194,7 +201,7 @@ def _records(
 def _deliver(
     sink: Sink,
     rejected: list[str],
-    people: list[str],
+    people: dict[str, list[str]],
     records: Iterator[Record],
     air: Air,
     *,
@@ -204,8 +211,8 @@ def _deliver(
     quiet: bool,
 ) -> None:
     try:
-        if people:
-            sink.send(ASSIGNMENT, people)
+        for destination, told in people.items():
+            sink.send(destination, told)
         tally = send(
             records, air, sink, speed=speed, batch_size=batch, expected_s=expected_s, console=console, quiet=quiet
         )

@@ -2,10 +2,10 @@
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from random import Random
 
-from scripts.delivery.records import Clockface, Record, assignment, raw_records
+from scripts.delivery.records import Clockface, Record, assignment, profile, raw_records
 from scripts.generate_data import heart
 from scripts.generate_data.radio import Air, Radio
 from scripts.generate_data.strap import Model, Strap, Transmission, felt, transmissions
@@ -33,32 +33,45 @@ class Group:
 
     assignments: list[str]
     """Records for strap_assignment."""
+    profiles: list[str]
+    """Records for person_profile."""
     records: Iterator[Record]
     """Records for raw_ant_hr_packet, by time; endless unless `seconds` is given."""
     air: Air
 
 
 def synthetic_group(
-    count: int, *, seed: int, start_us: int, seconds: float | None, loss: float, perfect: bool = False
+    count: int,
+    *,
+    seed: int,
+    start_us: int,
+    seconds: float | None,
+    loss: float,
+    perfect: bool = False,
+    guests: int = 0,
 ) -> Group:
     """A class of `count` people from `start_us` (µs since 1970 UTC) on. The same arguments give the same bytes.
 
-    `perfect` leaves contact slips and range out; `loss` is the share of packets lost.
+    `perfect` leaves contact slips and range out; `loss` is the share of packets lost; `guests` are further people,
+    whose straps nobody has registered.
     """
     clockface, air = Clockface(), Air()
-    streams, assignments = [], []
-    for member in members(count, seed=seed, start_us=start_us, loss=loss, air=air, perfect=perfect):
+    streams, assignments, profiles = [], [], []
+    for member in members(count + guests, seed=seed, start_us=start_us, loss=loss, air=air, perfect=perfect):
         device_id = str(member.strap.device_number)
         heard = _heard(member)
         streams.append(_until(raw_records(device_id, RECEIVER_ID, heard, clockface), start_us, seconds))
-        assignments.append(assignment(device_id, member.person.user_id, member.person.name, start_us))
-    return Group(assignments, heapq.merge(*streams), air)
+        person = member.person
+        if person.user_id <= count:
+            assignments.append(assignment(device_id, person.user_id, person.name, start_us))
+            profiles.append(profile(person.user_id, person.name, start_us, **asdict(person.told)))
+    return Group(assignments, profiles, heapq.merge(*streams), air)
 
 
 def members(count: int, *, seed: int, start_us: int, loss: float, air: Air, perfect: bool = False) -> list[Member]:
     """The people of a class, as `synthetic_group`."""
     random = Random(seed)
-    people = heart.people(count, random)
+    people = heart.people(count, random, Random(f"{seed}/private"))
     numbers = _device_numbers(count, random)
     group = []
     for person, number in zip(people, numbers, strict=True):

@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from app.heartrate.effort import Sex
+
 FIRST_NAMES = (
     "Ada", "Bram", "Chidi", "Dilnoza", "Emeka", "Freya", "Goran", "Hana", "Imani", "Jonas", "Kaito", "Leila", "Mateo",
     "Nadia", "Omar", "Priya", "Quinn", "Rosa", "Sanjay", "Tove", "Uma", "Viktor", "Wanjiru", "Xin", "Yusuf", "Zofia",
 )  # fmt: skip
+MENS_NAMES = frozenset((
+    "Bram", "Chidi", "Emeka", "Goran", "Jonas", "Kaito", "Mateo", "Omar", "Sanjay", "Viktor", "Yusuf",
+))  # fmt: skip
+ANYBODYS_NAMES = frozenset(("Quinn", "Xin"))
 LAST_INITIALS = "ABCDEFGHIJKLMNOPRSTVWZ"
 
 WORKOUT = (
@@ -22,6 +28,33 @@ WORKOUT = (
 """Rest, warm-up, four intervals, recovery: seconds, and demand as a fraction of heart-rate reserve."""
 
 TICK_S = 1 / 1024
+
+YEAR = 2026
+"""When the people are as old as they are drawn: a seed means the same people in later years too."""
+
+NAME_ONLY_EVERY = 6
+"""One of so many people says nothing of themselves but a name, in a group of so many or more."""
+
+SHARE_WITH_HR_MAX, SHARE_WITH_HR_REST = 2 / 3, 1 / 2
+"""How many of those who say something have measured it."""
+
+KG = {Sex.FEMALE: (66.0, 8.0), Sex.MALE: (80.0, 10.0)}
+"""Mean and spread."""
+
+LIGHTEST_KG, HEAVIEST_KG = 45.0, 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person says of themselves; None: nothing. The fields are those of a profile's record."""
+
+    birth_year: int | None = None
+    sex: Sex | None = None
+    weight_kg: float | None = None
+    hr_rest: int | None = None
+    """Rounded, bpm."""
+    hr_max: int | None = None
+    """As `hr_rest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +67,14 @@ class Person:
     """0 (untrained) to 1 (athlete)."""
     hr_rest: float
     hr_max: float
+    birth_year: int
+    sex: Sex
+    weight_kg: float
+    told: Told
 
 
-def people(count: int, random: Random) -> list[Person]:
-    """So many people with distinct names and user_ids from 1."""
+def people(count: int, random: Random, private: Random) -> list[Person]:
+    """So many people with distinct names and user_ids from 1. `random` makes the hearts, `private` all else."""
     initials = random.sample(LAST_INITIALS, len(LAST_INITIALS))
     names = [
         f"{first} {initials[(turn + place) % len(initials)]}."
@@ -49,17 +86,37 @@ def people(count: int, random: Random) -> list[Person]:
     for number, name in enumerate(chosen, start=1):
         fitness = random.betavariate(2.5, 2.5)
         age = random.uniform(18, 62)
-        group.append(
-            Person(
-                user_id=number,
-                name=name,
-                fitness=fitness,
-                hr_rest=random.gauss(76 - 26 * fitness, 3),
-                # Tanaka 2001: 208 - 0.7 age, and people differ from it by about 7 bpm.
-                hr_max=208 - 0.7 * age + random.gauss(0, 6),
-            )
+        hr_rest = random.gauss(76 - 26 * fitness, 3)
+        # Tanaka 2001: 208 - 0.7 age, and people differ from it by about 7 bpm.
+        hr_max = 208 - 0.7 * age + random.gauss(0, 6)
+        birth_year, sex = YEAR - int(age), _sex(name, private)
+        weight_kg = _weight_kg(sex, fitness, private)
+        # Always drawn, so that nobody's chance depends on what others say.
+        knows_hr_max, knows_hr_rest = private.random() < SHARE_WITH_HR_MAX, private.random() < SHARE_WITH_HR_REST
+        told = Told(
+            birth_year,
+            sex,
+            weight_kg,
+            hr_rest=round(hr_rest) if knows_hr_rest else None,
+            hr_max=round(hr_max) if knows_hr_max else None,
         )
+        if count >= NAME_ONLY_EVERY and number % NAME_ONLY_EVERY == 0:
+            told = Told()
+        group.append(Person(number, name, fitness, hr_rest, hr_max, birth_year, sex, weight_kg, told))
     return group
+
+
+def _sex(name: str, private: Random) -> Sex:
+    drawn, first = private.choice((Sex.FEMALE, Sex.MALE)), name.partition(" ")[0]
+    if first in ANYBODYS_NAMES:
+        return drawn
+    return Sex.MALE if first in MENS_NAMES else Sex.FEMALE
+
+
+def _weight_kg(sex: Sex, fitness: float, private: Random) -> float:
+    """The fit are a little lighter."""
+    mean, spread = KG[sex]
+    return round(min(HEAVIEST_KG, max(LIGHTEST_KG, private.gauss(mean - 10 * (fitness - 0.5), spread))), 1)
 
 
 def beats(person: Person, random: Random) -> Iterator[float]:

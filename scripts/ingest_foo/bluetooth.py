@@ -33,6 +33,7 @@ RETRY_S = 2.0
 ADAPTER_RETRY_S = 5.0
 RESCAN_S = 60.0
 DISCONNECT_TIMEOUT_S = 3.0
+_FULL_PERCENT = 100
 
 _REASONS = {
     BleakBluetoothNotAvailableReason.NO_BLUETOOTH: "this machine has no Bluetooth adapter",
@@ -211,7 +212,7 @@ async def _battery(client: BleakClient) -> int | None:
         value = await client.read_gatt_char(BATTERY_LEVEL_UUID)
     except (BleakCharacteristicNotFoundError, BleakError):
         return None
-    return value[0] if value else None
+    return value[0] if value and value[0] <= _FULL_PERCENT else None
 
 
 def _text(error: Exception) -> str:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from types import FrameType
@@ -20,15 +21,15 @@ from rich.console import Console
 from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.strap_id import check_strap_id
 from scripts.delivery.http import HttpSink
-from scripts.delivery.records import assignment
-from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
+from scripts.delivery.records import assignment, profile
+from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
 from scripts.ingest_foo import doctor
 from scripts.ingest_foo.bluetooth import BluetoothSource
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
 from scripts.ingest_foo.sender import RejectedRecords, Sender
 from scripts.ingest_foo.service import Intake, Keeper, Service, Source
-from scripts.ingest_foo.spool import Spool, SpoolError
+from scripts.ingest_foo.spool import Spool, SpoolError, cut_torn_line
 from scripts.ingest_foo.stick.errors import StickError, Trouble
 from scripts.ingest_foo.stick.supervisor import Supervisor
 from scripts.ingest_foo.stick.usb_stick import UDEV_RULE, UDEV_RULE_FILE, default_backend
@@ -118,7 +119,10 @@ def run(
         str | None, typer.Option(help="Name of this receiver. Default: usb- and the stick's serial number.")
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(help="Also write a raw log (.jsonl), which generate-data replay takes.")
+        Path | None,
+        typer.Option(
+            help="Also write a raw log (.jsonl), which generate-data replay takes. One that is there is continued."
+        ),
     ] = None,
     spool: SpoolFolder = None,
     spool_limit: Annotated[int, typer.Option(min=1, help="Megabytes that the spool may take.")] = 1000,
@@ -161,9 +165,9 @@ def run(
             ),
         )
         straps = Straps(Keeper(kept, raw_log, display.say), chosen_only, chosen_ignore)
-        intake = Intake()
-        sender = Sender(kept, display.say)
+        intake = Intake(display.say)
         rejected = RejectedRecords(folder / "rejected.jsonl", display.say)
+        sender = Sender(kept, display.say, rejected)
         sink = _sink(to, url, broker, rejected, sender)
         try:
             supervisor = None
@@ -184,10 +188,10 @@ def run(
                 sources.append(_bluetooth(world, clock, intake, straps, display, receiver_id))
             if world is not None:
                 sources.append(world)
+                since_us = world.registered_from_us
                 for device_id, person in () if no_register else world.wearers():
-                    kept.append(
-                        ASSIGNMENT, assignment(device_id, person.user_id, person.name, world.registered_from_us)
-                    )
+                    kept.append(ASSIGNMENT, assignment(device_id, person.user_id, person.name, since_us))
+                    kept.append(PROFILE, profile(person.user_id, person.name, since_us, **asdict(person.told)))
             service = Service(
                 clock=clock,
                 intake=intake,
@@ -313,7 +317,9 @@ def _check_url(url: str) -> None:
 
 def _raw_log(file: Path) -> IO[str]:
     try:
-        return file.open("w", buffering=1)
+        if file.is_file():
+            cut_torn_line(file)
+        return file.open("a", buffering=1)
     except OSError as error:
         _fail(f"--record: {error}", Exit.BAD_INPUT)
 

@@ -88,6 +88,7 @@ class ReceiverClock:
         step = offset - self._seen_ns
         self._seen_ns = offset
         if abs(step) < STEP_NS:
+            self._trusted = self._trusted or self._synchronised()
             return
         follow = not self._trusted and offset > self._offset_ns
         if follow:

@@ -69,12 +69,13 @@ class Display:
         elif not self._quiet:
             self._console.print(line, markup=False, soft_wrap=True)
 
-    def show(self, views: list[StrapView], names: Mapping[str, str], counters: Counters) -> None:
+    def show(self, views: list[StrapView], names: Mapping[str, str | None], counters: Counters) -> None:
         """The state now; on a terminal at once, else now and then."""
         if self._live is not None:
             shown = [view for view in views if view.age_s < GONE_AFTER_S]
+            # The table last: where it is longer than the screen, its end is what is cut off.
             self._live.update(
-                Group(_table(shown, names), Text(counters.line(), style="bold"), *map(Text, tuple(self._lines))),
+                Group(Text(counters.line(), style="bold"), *map(Text, tuple(self._lines)), _table(shown, names)),
                 refresh=True,
             )
         elif time.monotonic() - self._summary_at >= SUMMARY_EVERY_S:
@@ -82,7 +83,7 @@ class Display:
             heard = sum(view.age_s < STALE_AFTER_S for view in views)
             self.say(f"{heard} straps; {counters.line()}")
 
-    def report(self, views: list[StrapView], names: Mapping[str, str], counters: Counters) -> None:
+    def report(self, views: list[StrapView], names: Mapping[str, str | None], counters: Counters) -> None:
         """How each strap was received, weakest first, at the end."""
         if self._quiet:
             return
@@ -97,7 +98,7 @@ class Display:
                 total = view.total
                 table.add_row(
                     view.device_id,
-                    escape(names.get(view.device_id, "")),
+                    escape(names.get(view.device_id) or ""),
                     str(total.heard),
                     f"{total.loss:.1%}",
                     f"{total.longest_gap_us / 1_000_000:.1f} s",
@@ -107,7 +108,7 @@ class Display:
         self._console.print(counters.line(), soft_wrap=True)
 
 
-def _table(views: list[StrapView], names: Mapping[str, str]) -> Table:
+def _table(views: list[StrapView], names: Mapping[str, str | None]) -> Table:
     table = Table(title="Straps heard", title_style="bold", caption="Ctrl-C ends it")
     table.add_column("Strap", justify="right")
     table.add_column("Name", min_width=12)
@@ -120,7 +121,7 @@ def _table(views: list[StrapView], names: Mapping[str, str]) -> Table:
     for view in views:
         table.add_row(
             view.device_id,
-            escape(names[view.device_id]) if view.device_id in names else "[dim]not registered[/]",
+            _name(view.device_id, names),
             _or_dashes(view.heart_rate, "{}"),
             _or_dashes(view.rr_ms, "{:.0f}"),
             _or_dashes(view.rssi_dbm, "{}"),
@@ -132,6 +133,13 @@ def _table(views: list[StrapView], names: Mapping[str, str]) -> Table:
     if not views:
         table.add_row("", "[dim]no strap heard yet; is it on, and wet?[/]", "", "", "", "", "", "")
     return table
+
+
+def _name(device_id: str, names: Mapping[str, str | None]) -> str:
+    if device_id not in names:
+        return "[dim]--[/]"
+    name = names[device_id]
+    return "[dim]not registered[/]" if name is None else escape(name)
 
 
 def _or_dashes(value: float | None, form: str) -> str:

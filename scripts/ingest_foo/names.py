@@ -1,7 +1,7 @@
 """Who wears the straps, asked of the API now and then, for the table."""
 
 import threading
-from collections.abc import Callable
+from operator import itemgetter
 
 import httpx
 
@@ -10,11 +10,12 @@ MOST = 1000
 
 
 class Names(threading.Thread):
-    """Device ids and names of those who are registered; what was known stays where the API is away."""
+    """Device ids and who wears them; what was known stays where the API is away."""
 
     def __init__(self, url: str, stopping: threading.Event) -> None:
         super().__init__(name="names", daemon=True)
-        self.by_device: dict[str, str] = {}
+        self.by_device: dict[str, str | None] = {}
+        """None: nobody is registered. A strap that is not here has not been told of yet."""
         self._url = url
         self._stopping = stopping
 
@@ -22,14 +23,16 @@ class Names(threading.Thread):
         """As `threading.Thread.run`."""
         with httpx.Client(base_url=self._url, timeout=2.0) as client:
             while not self._stopping.wait(ASK_EVERY_S):
-                self.by_device = {**self.by_device, **_ask(client.get)}
+                self.ask(client)
 
-
-def _ask(get: Callable[..., httpx.Response]) -> dict[str, str]:
-    try:
-        answer = get("/api/getLatestUserHeartRates", params={"limit": MOST, "max_age_seconds": 3600})
-        answer.raise_for_status()
-        entries = answer.json()["entries"]
-    except (httpx.HTTPError, ValueError, KeyError):
-        return {}
-    return {entry["device_id"]: entry["user_name"] for entry in entries if entry["user_id"]}
+    def ask(self, client: httpx.Client) -> None:
+        """Ask once."""
+        try:
+            answer = client.get("/api/getLatestUserHeartRates", params={"limit": MOST, "max_age_seconds": 3600})
+            answer.raise_for_status()
+            # One entry a person: who wore a strap before is among them too, so the newest beat of the strap counts.
+            entries = sorted(answer.json()["entries"], key=itemgetter("hr_timestamp_seconds"))
+        except (httpx.HTTPError, ValueError, KeyError):
+            return
+        told = {entry["device_id"]: entry["user_name"] if entry["user_id"] else None for entry in entries}
+        self.by_device = {**self.by_device, **told}

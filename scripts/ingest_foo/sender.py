@@ -5,10 +5,11 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
-from scripts.delivery.sink import ASSIGNMENT, Sink, SinkError
-from scripts.ingest_foo.spool import Spool
+from scripts.delivery.sink import DESTINATIONS, PACKETS, Sink, SinkError
+from scripts.ingest_foo.spool import Batch, Spool
 
 BATCH_RECORDS = 500
 GATHER_S = 0.1
@@ -27,12 +28,14 @@ class Sender(threading.Thread):
     Args:
         spool: What to send.
         say: Takes one line a change, for people.
+        on_damaged: Told each line that the disk has damaged, and why it is not sent.
     """
 
-    def __init__(self, spool: Spool, say: Callable[[str], None]) -> None:
+    def __init__(self, spool: Spool, say: Callable[[str], None], on_damaged: Callable[[str, str], None]) -> None:
         super().__init__(name="sender", daemon=True)
         self._spool = spool
         self._say = say
+        self._on_damaged = on_damaged
         self.stopping = threading.Event()
         """Set: end, whatever is still to be sent."""
         self._sink: Sink | None = None
@@ -50,27 +53,33 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """As `threading.Thread.run`."""
-        assert self._sink is not None
         while not self.stopping.is_set():
-            batch = self._spool.take(BATCH_RECORDS, GATHER_S)
-            if batch is None:
-                continue
-            records_of = batch.by_destination()
             try:
-                for destination, records in records_of.items():
-                    self._sink.send(destination, records)
-                self._sink.settle()
+                batch = self._spool.take(BATCH_RECORDS, GATHER_S)
+                if batch is None:
+                    continue
+                self._deliver(batch)
             except Exception as error:  # noqa: BLE001 (whatever goes wrong, what is spooled is tried again)
                 if not self.stopping.is_set():
                     self.note_trouble(str(error) if isinstance(error, SinkError) else repr(error))
                     self.stopping.wait(PAUSE_S)
                 continue
-            self._spool.confirm(batch)
-            self.sent += sum(len(records) for to, records in records_of.items() if to != ASSIGNMENT)
-            self.last_sent_at = time.time()
             self._note_success()
             if len(batch.lines) < BATCH_RECORDS:
                 self.stopping.wait(GATHER_S)
+
+    def _deliver(self, batch: Batch) -> None:
+        assert self._sink is not None
+        records_of = batch.by_destination()
+        damaged = [records_of.pop(to) for to in list(records_of) if to not in DESTINATIONS]
+        for destination, records in records_of.items():
+            self._sink.send(destination, records)
+        self._sink.settle()
+        for record in chain.from_iterable(damaged):
+            self._on_damaged(record, "damaged on the disk")
+        self._spool.confirm(batch)
+        self.sent += sum(len(records) for to, records in records_of.items() if to in PACKETS)
+        self.last_sent_at = time.time()
 
     def finish(self, within_s: float) -> bool:
         """Send what is left, for so long at most, and end; True: nothing is left."""
@@ -95,7 +104,7 @@ class Sender(threading.Thread):
 
 
 class RejectedRecords:
-    """Records that the server refused, beside the spool, each with the reason."""
+    """Records that were not to be delivered, beside the spool, each with the reason."""
 
     def __init__(self, file: Path, say: Callable[[str], None]) -> None:
         self._file = file
@@ -108,4 +117,4 @@ class RejectedRecords:
         with contextlib.suppress(OSError), self._file.open("a") as file:
             file.write(json.dumps({"reason": reason, "record": record}) + "\n")
         if self.count == 1:
-            self._say(f"the server refused a record; kept in {self._file}: {reason}")
+            self._say(f"a record was refused; kept in {self._file}: {reason}")

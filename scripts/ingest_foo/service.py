@@ -56,8 +56,10 @@ class Keeper:
 class Intake(threading.Thread):
     """Takes packets off the sources' hands at once, so that a slow disk never keeps a source from listening."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(name="intake", daemon=True)
+        self._say = say
+        self._said: str | None = None
         self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     def into[T](self, take: Callable[[T], None]) -> Callable[[T], None]:
@@ -67,7 +69,13 @@ class Intake(threading.Thread):
     def run(self) -> None:
         """As `threading.Thread.run`."""
         while (job := self._waiting.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 (the next packet may be kept)
+                line = f"a packet could not be kept: {error!r}"
+                if line != self._said:
+                    self._said = line
+                    self._say(line)
 
     def finish(self) -> None:
         """Return when all that was taken has been passed on."""

@@ -1,9 +1,10 @@
 """What was heard and not yet confirmed, on disk: an append-only log in segments, bounded.
 
 Each record is handed to the operating system as it is heard, so it survives kill -9. It is forced to the disk once a
-second (`sync`), so a power cut costs at most the last second. What is confirmed is noted after each batch; after a
-crash at most one batch is sent again, and the pipeline collapses it. When the log grows over its limit the oldest
-segment goes, and is counted as dropped. Where the disk takes nothing (full, broken), records wait in memory.
+second (`sync`), and when its segment is full, so a power cut costs at most the last second. What is confirmed is noted
+after each batch; after a crash at most one batch is sent again, and the pipeline collapses it. When the log grows over
+its limit the oldest segment goes, and is counted as dropped. Where the disk takes nothing (full, broken), records wait
+in memory.
 """
 
 import contextlib
@@ -19,6 +20,9 @@ from typing import NamedTuple
 SEGMENT_BYTES = 4_000_000
 MEMORY_RECORDS = 200_000
 SYNC_EVERY_S = 1.0
+_TRIED_RECORDS = 500
+"""So many of those that wait in memory are tried at once: all of them would be much, for a disk that takes nothing."""
+
 _CONFIRMED = "confirmed"
 
 
@@ -56,7 +60,10 @@ class Spool:
         self._segment_bytes = min(segment_bytes, max(1, limit_bytes // 4))
         self._changed = threading.Condition()
         self._memory: deque[str] = deque()
-        self._memory_taken = False
+        self._taken = 0
+        """So many of them are under way."""
+        self._taken_until: tuple[int, int] | None = None
+        """Where those that are under way end on the disk, if they came there meanwhile."""
         self._synced = 0.0
         self._dirty = False
         self._sizes: dict[int, int] = {}
@@ -75,7 +82,11 @@ class Spool:
             raise SpoolError(f"another ingest-foo uses {folder}; name another one with --spool") from error
         except OSError as error:
             raise SpoolError(f"cannot write {folder}: {error.strerror}") from error
-        self._recover()
+        try:
+            self._recover()
+        except OSError as error:
+            self._lock.close()
+            raise SpoolError(f"cannot read {error.filename}: {error.strerror}") from error
 
     @property
     def pending(self) -> int:
@@ -87,8 +98,8 @@ class Spool:
         with self._changed:
             self._memory.append(f"{destination} {record}\n")
             self._to_disk()
-            if len(self._memory) > MEMORY_RECORDS and not self._memory_taken:
-                self._memory.popleft()
+            if len(self._memory) > MEMORY_RECORDS:
+                del self._memory[self._taken]
                 self.dropped += 1
             self._changed.notify_all()
 
@@ -97,23 +108,25 @@ class Spool:
         with self._changed:
             if not self._changed.wait_for(lambda: self.pending, timeout_s):
                 return None
+            self._taken, self._taken_until = 0, None
             batch = self._read(most)
             if batch is None and self._memory:
-                self._memory_taken = True
-                return Batch(list(islice(self._memory, most)), None, 0)
+                batch = Batch(list(islice(self._memory, most)), None, 0)
+                self._taken = len(batch.lines)
             return batch
 
     def confirm(self, batch: Batch) -> None:
         """The records of a batch have arrived."""
         with self._changed:
-            if batch.segment is None:
+            until = self._taken_until if batch.segment is None else (batch.segment, batch.offset)
+            if until is None:
                 for _ in batch.lines:
                     self._memory.popleft()
-                self._memory_taken = False
+                self._taken = 0
                 return
-            if (batch.segment, batch.offset) <= self._confirmed:
+            if until <= self._confirmed:
                 return  # dropped meanwhile
-            self._confirmed = (batch.segment, batch.offset)
+            self._confirmed = until
             self._on_disk -= len(batch.lines)
             self._forget_confirmed()
 
@@ -135,9 +148,11 @@ class Spool:
 
     def _to_disk(self) -> None:
         """Write what waits in memory; leave it there where the disk takes nothing."""
-        if self._memory_taken:
-            return
-        data = "".join(self._memory).encode()
+        while self._memory and self._write(list(islice(self._memory, max(_TRIED_RECORDS, self._taken)))):
+            pass
+
+    def _write(self, lines: list[str]) -> bool:
+        data = "".join(lines).encode()
         try:
             if self._size + len(data) > self._segment_bytes and self._size:
                 self._begin(self._writing + 1)
@@ -147,19 +162,26 @@ class Spool:
             self.trouble = error.strerror
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self._size)
-            return
+            return False
         self.trouble = None
+        if self._taken:
+            self._taken_until = self._writing, self._size + len("".join(lines[: self._taken]).encode())
+            self._taken = 0
         self._size += len(data)
         self._sizes[self._writing] = self._size
-        self._on_disk += len(self._memory)
-        self._memory.clear()
+        self._on_disk += len(lines)
+        for _ in lines:
+            self._memory.popleft()
         self._dirty = True
         while sum(self._sizes.values()) > self._limit and len(self._sizes) > 1:
             self._drop_oldest()
+        return True
 
     def _begin(self, segment: int) -> None:
         file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if self._file >= 0:
+            with contextlib.suppress(OSError):
+                os.fdatasync(self._file)
             os.close(self._file)
         self._file, self._writing, self._size = file, segment, 0
         self._sizes[segment] = 0
@@ -209,7 +231,7 @@ class Spool:
     def _recover(self) -> None:
         for path in self._folder.glob("*.log"):
             if path.stem.isdigit():
-                self._sizes[int(path.stem)] = _cut_torn_line(path)
+                self._sizes[int(path.stem)] = cut_torn_line(path)
         try:
             segment, offset = map(int, (self._folder / _CONFIRMED).read_text().split())
         except (OSError, ValueError):
@@ -226,14 +248,15 @@ class Spool:
             raise SpoolError(f"cannot write {self._folder}: {error.strerror}") from error
 
     def _remove(self, segment: int) -> None:
-        self._path(segment).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next start removes it
+            self._path(segment).unlink(missing_ok=True)
         del self._sizes[segment]
 
     def _path(self, segment: int) -> Path:
         return self._folder / f"{segment:016d}.log"
 
 
-def _cut_torn_line(path: Path) -> int:
+def cut_torn_line(path: Path) -> int:
     """Cut off what a crash left of a line; tell how long the rest is."""
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1

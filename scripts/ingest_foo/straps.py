@@ -23,8 +23,8 @@ Keep = Callable[[str, str], None]
 
 _RSSI_SMOOTHING = 8
 _LOW_BATTERY_PERCENT = 15
-_RSSI_UNKNOWN = -127
-"""What Bluetooth systems say where they do not know."""
+_WEAKEST_DBM, _STRONGEST_DBM = -126, 20
+"""What Bluetooth can measure; beyond is how systems say that they do not know (-127, or 127)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class BluetoothStrap:
             device_id=device_id,
             heart_rate=self._heart_rate if live else None,
             rr_ms=self._rr_ticks * 1000 / TICKS_PER_SECOND if live and self._rr_ticks is not None else None,
-            rssi_dbm=None if last is None or last.rssi_dbm == _RSSI_UNKNOWN else last.rssi_dbm,
+            rssi_dbm=None if last is None else _measured(last.rssi_dbm),
             loss=None,
             battery=None if battery is None else f"{battery} %",
             battery_low=battery is not None and battery < _LOW_BATTERY_PERCENT,
@@ -183,7 +183,7 @@ class Straps:
                 RAW,
                 f'{{"device_id":"{device_id}","packet_count":{strap.packets},'
                 f'"ant_hr_packet":"{packet.payload.hex()}","received_at":"{self._clockface(packet.received_us)}",'
-                f'"receiver_id":{json.dumps(packet.receiver_id)}}}',
+                f'"receiver_id":{json.dumps(packet.receiver_id)}{_known("rssi_dbm", packet.rssi_dbm)}}}',
             )
             self.packets += 1
             strap.hear(packet)
@@ -197,7 +197,9 @@ class Straps:
                 f'{{"device_id":"{notification.address}","packet_count":{strap.packets},'
                 f'"hr_measurement":"{notification.value.hex()}",'
                 f'"received_at":"{self._clockface(notification.received_us)}",'
-                f'"receiver_id":{json.dumps(notification.receiver_id)}}}',
+                f'"receiver_id":{json.dumps(notification.receiver_id)}'
+                f"{_known('rssi_dbm', _measured(notification.rssi_dbm))}"
+                f"{_known('battery_percent', notification.battery_percent)}}}",
             )
             self.packets += 1
             strap.hear(notification)
@@ -215,3 +217,12 @@ class Straps:
         for view in sorted(views, key=lambda view: (round(view.age_s), view.loss or 0)):
             best.setdefault(view.device_id, view)
         return sorted(best.values(), key=lambda view: (len(view.device_id), view.device_id))
+
+
+def _known(field: str, value: int | None) -> str:
+    """A record's optional field, which is left out where it is unknown."""
+    return "" if value is None else f',"{field}":{value}'
+
+
+def _measured(rssi_dbm: int | None) -> int | None:
+    return rssi_dbm if rssi_dbm is not None and _WEAKEST_DBM <= rssi_dbm <= _STRONGEST_DBM else None

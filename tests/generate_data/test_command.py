@@ -22,6 +22,9 @@ def test_people_are_registered_before_their_packets(ingest: Ingest) -> None:
     done = call("run", "--straps", "3", "--seconds", "20", "--speed", "max", "--url", ingest.url, "--batch", "50")
     assert done.returncode == 0, done.stderr
     assert [path for path, _ in ingest.taken[:3]] == ["/ingest/strap_assignment"] * 3
+    assert [path for path, _ in ingest.taken[3:6]] == ["/ingest/person_profile"] * 3
+    assigned, profiles = ([record for _, record in ingest.taken[at : at + 3]] for at in (0, 3))
+    assert [person["user_name"] for person in profiles] == [person["user_name"] for person in assigned]
     assert len(ingest.packets()) > 150
     assert f"sent {len(ingest.packets())} packets of 20 s" in done.stderr.replace("\n", " ")
     assert len(ingest.connections) == 1
@@ -34,11 +37,24 @@ def test_in_real_time_packets_are_sent_when_they_are_due(ingest: Ingest) -> None
     assert len(ingest.packets()) > 100
 
 
+def test_guests_are_heard_and_nobody_knows_them(ingest: Ingest) -> None:
+    options = ["--straps", "2", "--guests", "3", "--seconds", "10", "--speed", "max", "--url", ingest.url, "-q"]
+    assert call("run", *options).returncode == 0
+    told = [record for path, record in ingest.taken if path != "/ingest/raw_ant_hr_packet"]
+    assert [record["user_id"] for record in told] == [1, 2, 1, 2]
+    assigned = {record["device_id"] for record in told if "device_id" in record}
+    heard = {packet["device_id"] for packet in ingest.packets()}
+    assert len(heard) == 5
+    assert assigned < heard
+
+
 def test_lines_replay_as_they_were(tmp_path: Path, ingest: Ingest) -> None:
     lines = tmp_path / "packets.jsonl"
     options = ["--straps", "3", "--seconds", "10", "--speed", "max", "--start", "2026-11-23T10:00:00Z"]
     assert call("run", *options, "--to", "jsonl", "--output", str(lines)).returncode == 0
-    assert len((tmp_path / "packets.people.jsonl").read_text().splitlines()) == 3
+    for beside, field in (("packets.people.jsonl", "device_id"), ("packets.profiles.jsonl", "updated_at")):
+        people = [json.loads(line) for line in (tmp_path / beside).read_text().splitlines()]
+        assert [field in person for person in people] == [True] * 3
     printed = call("run", *options, "--to", "-", "-q").stdout
     assert printed == lines.read_text()
     replay = ["replay", str(lines), "--speed", "max", "--url", ingest.url, "-q"]
@@ -62,6 +78,7 @@ def test_lines_replay_as_they_were(tmp_path: Path, ingest: Ingest) -> None:
         (["run", "--start", "2026-11-23T10:00:00"], "no zone"),
         (["run", "--start", "noon"], "RFC 3339"),
         (["run", "--straps", "0"], "--straps"),
+        (["run", "--guests", "-1"], "--guests"),
     ],
 )
 def test_bad_input_gives_one_clear_line(options: list[str], reason: str) -> None:

@@ -1,18 +1,26 @@
 """What synthetic and replayed straps send, read back by the domain's own decoder."""
 
+import hashlib
 import json
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from app.heartrate.beat_tracker import Beat, BeatTracker
+from app.heartrate.effort import Sex
+from app.heartrate.hr_max import tanaka
 from app.heartrate.pages import BatteryPage, PreviousBeatPage, decode_page, parse_payload
+from app.heartrate.profiles import Profile, check_profile
 from scripts.delivery.records import Record
-from scripts.generate_data import recordings, replay
+from scripts.generate_data import heart, recordings, replay
 from scripts.generate_data.group import synthetic_group
 from scripts.generate_data.radio import Air, Radio
 
@@ -32,12 +40,86 @@ def read_back(records: Iterable[Record]) -> dict[str, list[Beat]]:
 
 def group_text(seed: int, straps: int = 12, loss: float = 0.1) -> str:
     group = synthetic_group(straps, seed=seed, start_us=START_US, seconds=120, loss=loss)
-    return "\n".join([*group.assignments, *(record.text for record in group.records)])
+    return "\n".join([*group.assignments, *group.profiles, *(record.text for record in group.records)])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
     assert group_text(7) == group_text(7)
     assert group_text(7) != group_text(8)
+
+
+def test_what_is_known_of_people_changes_no_heart() -> None:
+    hearts = [
+        [
+            (person.name, person.fitness, person.hr_rest, person.hr_max)
+            for person in heart.people(12, Random(1), private)
+        ]
+        for private in (Random(1), Random(2))
+    ]
+    assert hearts[0] == hearts[1]
+    group = synthetic_group(3, seed=7, start_us=START_US, seconds=30, loss=0.1)
+    sent = hashlib.sha256("".join(record.text for record in group.records).encode())
+    assert sent.hexdigest() == "155bc8ffdaac2cb130437ed578316ff2901f9dc172ced5b67dd6aa8ae3c186a5", (
+        "a seed means the same bytes for ever"
+    )
+
+
+def test_people_are_believable_and_tell_more_or_less_of_themselves() -> None:
+    people = heart.people(600, Random(1), Random(2))
+    for person in people:
+        check_profile(Profile(person.user_id, person.name, **profile_fields(person.told)), heart.YEAR)
+        age = heart.YEAR - person.birth_year
+        assert 18 <= age <= 62
+        assert abs(person.hr_max - tanaka(age)) < 30
+        assert 45 <= person.weight_kg <= 120
+        assert person.told == heart.Told() or (person.told.birth_year, person.told.sex, person.told.weight_kg) == (
+            person.birth_year,
+            person.sex,
+            person.weight_kg,
+        )
+    assert {person.sex for person in people if person.name.startswith("Ada ")} == {Sex.FEMALE}
+    assert {person.sex for person in people if person.name.startswith("Omar ")} == {Sex.MALE}
+    assert {person.sex for person in people if person.name.startswith("Quinn ")} == set(Sex)
+    mean_kg = {
+        sex: statistics.mean(person.weight_kg for person in people if person.sex is sex)
+        for sex in (Sex.FEMALE, Sex.MALE)
+    }
+    assert 60 < mean_kg[Sex.FEMALE] < 72 < mean_kg[Sex.MALE] < 88
+    told = [person.told for person in people if person.told != heart.Told()]
+    assert len(told) == 500
+    assert 0.6 < sum(each.hr_max is not None for each in told) / 500 < 0.73
+    assert 0.43 < sum(each.hr_rest is not None for each in told) / 500 < 0.57
+    few = heart.people(5, Random(1), Random(2))
+    assert all(person.told.birth_year for person in few), "in a small group everybody says something"
+
+
+def profile_fields(told: heart.Told) -> dict[str, Any]:
+    fields = asdict(told)
+    return {"hr_max_entered": fields.pop("hr_max"), **fields}
+
+
+def test_profiles_are_of_the_contract() -> None:
+    group = synthetic_group(12, seed=1, start_us=START_US, seconds=1, loss=0)
+    profiles = [json.loads(text) for text in group.profiles]
+    assert [profile["user_id"] for profile in profiles] == list(range(1, 13))
+    always = {"user_id", "user_name", "updated_at"}
+    possible = always | {"birth_year", "sex", "weight_kg", "hr_rest", "hr_max"}
+    assert all(always <= profile.keys() <= possible for profile in profiles)
+    assert None not in [value for profile in profiles for value in profile.values()]
+    kinds = {(profile.keys() > always, "hr_max" in profile, "hr_rest" in profile) for profile in profiles}
+    assert kinds == {(False, False, False), (True, True, True), (True, True, False), (True, False, False)}
+    assert profiles[0]["updated_at"] == json.loads(group.assignments[0])["assigned_at"]
+
+
+def test_guests_are_further_people_without_a_name() -> None:
+    def group(guests: int) -> tuple[list[str], list[str], set[str]]:
+        made = synthetic_group(4, seed=1, start_us=START_US, seconds=5, loss=0, guests=guests)
+        return made.assignments, made.profiles, {json.loads(record.text)["device_id"] for record in made.records}
+
+    assignments, profiles, heard = group(3)
+    assert (len(assignments), len(profiles), len(heard)) == (4, 4, 7)
+    assert {json.loads(text)["device_id"] for text in assignments} < heard
+    assert profiles == group(0)[1]
 
 
 def test_records_come_by_time_and_are_of_the_contract() -> None:
@@ -99,16 +181,12 @@ def test_a_paged_strap_weaves_background_pages_in_and_a_legacy_one_has_none() ->
 @pytest.mark.parametrize("loss", [0.0, 0.1, 0.3, 0.6])
 @pytest.mark.parametrize("bursts", [True, False])
 def test_the_radio_loses_as_much_as_said(loss: float, *, bursts: bool) -> None:
-    from random import Random
-
     radio = Radio(loss, Random(4), Air(), bursts=bursts)
     heard = [radio.hears(number * 246_000) for number in range(60_000)]
     assert heard.count(False) / len(heard) == pytest.approx(loss, abs=0.02)
 
 
 def test_bursts_are_longer_than_chance() -> None:
-    from random import Random
-
     def runs(*, bursts: bool) -> int:
         radio = Radio(0.2, Random(4), Air(), bursts=bursts)
         heard = [radio.hears(number * 246_000) for number in range(20_000)]

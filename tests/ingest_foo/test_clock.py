@@ -60,6 +60,16 @@ def test_a_machine_that_learns_the_time_from_the_network_is_followed_once() -> N
     assert machine.notices[1:] == [(3600.0, False)]
 
 
+def test_a_machine_whose_clock_became_right_without_a_step_is_not_followed_later() -> None:
+    machine = Machine(synchronised=False)
+    machine.now()
+    machine.synchronised = True
+    assert machine.now() == 0
+    machine.step = 3600 * S
+    assert machine.now() == 0
+    assert machine.notices == [(3600.0, False)]
+
+
 def test_times_never_go_back_to_follow_the_network() -> None:
     machine = Machine(synchronised=False)
     machine.step = -100 * S

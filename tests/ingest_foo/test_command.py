@@ -101,14 +101,20 @@ def test_what_is_heard_arrives_once_and_in_order(tmp_path: Path, ingest: Ingest)
     assert heard == truth
     assert len(heard) == 7
     for device_id in heard:
-        packets = [
-            record for _, record in ingest.taken if record["device_id"] == device_id and "packet_count" in record
-        ]
+        packets = [record for record in by_path[RAW] + by_path[BLUETOOTH] if record["device_id"] == device_id]
         assert [packet["packet_count"] for packet in packets] == list(range(len(packets)))
         times = [packet["received_at"] for packet in packets]
         assert times == sorted(times)
     registered = [record for path, record in ingest.taken if path == "/ingest/strap_assignment"]
     assert {record["device_id"] for record in registered} == set(heard)
+    profiles = [record for path, record in ingest.taken if path == "/ingest/person_profile"]
+    assert [(record["user_id"], record["user_name"]) for record in profiles] == [
+        (record["user_id"], record["user_name"]) for record in registered
+    ]
+    assert len({record["user_id"] for record in registered}) == len({record["user_name"] for record in registered}) == 7
+    assert {record["rssi_dbm"] for record in by_path[BLUETOOTH]} == {-64}
+    assert {record["battery_percent"] for record in by_path[BLUETOOTH]} == {87}
+    assert all(-92 <= record["rssi_dbm"] <= -48 for record in by_path[RAW])
     assert len(ingest.connections) <= 2, "one for the packets, one for asking who wears the straps"
     assert "ANTUSB-m stick 1001 listens in scan mode" in said
     assert "Reception" in said
@@ -152,6 +158,7 @@ def test_killed_and_restarted_nothing_is_lost_and_little_sent_again(tmp_path: Pa
     if not missing:
         assert heard == truth
     assert len(ingest.packets()) - len(unique) <= 500, "at most one batch is sent again"
+    assert {path for path, _ in ingest.taken} == {RAW}, "nobody is registered"
 
 
 def test_a_server_that_is_away_is_caught_up_with(tmp_path: Path) -> None:
@@ -198,8 +205,20 @@ def test_a_refused_record_is_kept_aside_with_its_reason(tmp_path: Path, ingest: 
     assert {json.loads(each["record"])["packet_count"] for each in refused} == {3}
     assert {each["reason"] for each in refused} == {"Invalid JSON: packet_count"}
     assert len(ingest.packets()) == len(run.sent()) - 4
-    assert "the server refused a record" in said
+    assert "a record was refused" in said
     assert ", 4 refused" in said
+
+
+def test_the_raw_log_goes_on_where_it_ended(tmp_path: Path) -> None:
+    record = tmp_path / "raw.jsonl"
+    for _ in range(2):
+        run = Run(tmp_path, "--emulate", "3", "--no-register", "--seconds", "2", "--record", str(record))
+        run.wait()
+        with record.open("a") as log:
+            log.write('{"device_id": "86')  # as a power cut leaves it
+    recorded = [json.loads(line) for line in record.read_text().splitlines()[:-1]]
+    assert [packet["packet_count"] for packet in recorded].count(0) == 6
+    assert per_strap(recorded, "ant_hr_packet") == per_strap(run.sent(), "payload")
 
 
 def test_only_and_ignore(tmp_path: Path, ingest: Ingest) -> None:
@@ -295,7 +314,7 @@ def test_a_terminal_shows_the_table(tmp_path: Path, ingest: Ingest) -> None:
         if select.select([leader], [], [], 0.1)[0]:
             screen += os.read(leader, 65_536).decode(errors="replace")
         plain = re.sub(r"\x1b\[[\d;?]*\w", "", screen)
-        return len(re.findall(r"│ +\d{5,7} │ not registered +│ +\d{2,3} │ +\d{3,4} │ +-\d\d │", plain)) >= 3
+        return len(re.findall(r"│ +\d{5,7} │ -- +│ +\d{2,3} │ +\d{3,4} │ +-\d\d │", plain)) >= 3
 
     try:
         wait_for(shows_rates, "a table with heart rates, RR and RSSI", 20, every_s=0.01)

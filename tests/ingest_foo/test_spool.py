@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,114 @@ def test_a_disk_that_takes_nothing(tmp_path: Path, opened: Callable[..., Spool])
     assert not trouble(spool)
     sent = [line.rstrip("\n") for line in first.lines] + list(drain(spool))
     assert sent == [f"raw {{{number}}}" for number in range(21)]
+
+
+@contextmanager
+def broken_disk() -> Iterator[None]:
+    """The disk takes nothing."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_is_back_takes_also_what_is_under_way(tmp_path: Path, opened: Callable[..., Spool]) -> None:
+    spool = opened(tmp_path)
+    with broken_disk():
+        for number in range(5):
+            spool.append("raw", f"{{{number}}}")
+        batch = spool.take(2, 0)
+    assert batch is not None
+    spool.append("raw", "{5}")
+    assert (tmp_path / "0000000000000001.log").read_text() == "".join(f"raw {{{number}}}\n" for number in range(6))
+    spool.append("raw", "{6}")
+    spool.confirm(batch)
+    assert spool.pending == 5
+    assert list(drain(spool)) == [f"raw {{{number}}}" for number in range(2, 7)]
+    assert spool.pending == 0
+
+
+def test_what_was_under_way_and_did_not_arrive_is_taken_again(tmp_path: Path, opened: Callable[..., Spool]) -> None:
+    spool = opened(tmp_path)
+    with broken_disk():
+        for number in range(5):
+            spool.append("raw", f"{{{number}}}")
+        assert spool.take(2, 0) is not None
+        assert spool.take(2, 0) is not None
+    spool.append("raw", "{5}")
+    assert list(drain(spool)) == [f"raw {{{number}}}" for number in range(6)]
+    assert spool.pending == 0
+
+
+def test_memory_has_a_limit_while_a_batch_is_under_way(
+    tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.ingest_foo.spool.MEMORY_RECORDS", 20)
+    spool = opened(tmp_path)
+    with broken_disk():
+        for number in range(10):
+            spool.append("raw", f"{{{number}}}")
+        batch = spool.take(3, 0)
+        for number in range(10, 100):
+            spool.append("raw", f"{{{number}}}")
+        assert batch is not None
+        assert (spool.pending, spool.dropped) == (20, 80)
+        spool.confirm(batch)
+        assert [line.rstrip("\n") for line in batch.lines] == ["raw {0}", "raw {1}", "raw {2}"]
+        assert list(drain(spool)) == [f"raw {{{number}}}" for number in range(83, 100)]
+
+
+def test_a_disk_that_takes_nothing_is_tried_with_little(
+    tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits may be much; each packet that is heard tries the disk."""
+    spool = opened(tmp_path)
+    tried: list[int] = []
+
+    def refuse(_file: int, data: bytes) -> int:
+        tried.append(len(data))
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        for number in range(5000):
+            spool.append("raw", f"{number:06d}")
+    assert max(tried) < 20_000
+    spool.append("raw", "005000")
+    assert list(drain(spool)) == [f"raw {number:06d}" for number in range(5001)]
+
+
+def test_a_segment_that_is_full_is_forced_to_the_disk(
+    tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sync` only sees the newest segment; what the one before got since must not be forgotten."""
+    synced: dict[int, int] = {}
+    real = os.fdatasync
+
+    def fdatasync(file: int) -> None:
+        real(file)
+        synced[os.fstat(file).st_ino] = os.fstat(file).st_size
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    spool = opened(tmp_path, LIMIT, 100)
+    for number in range(100):
+        spool.append("raw", f"{number:06d}")
+    spool.sync(now=True)
+    segments = [path.stat() for path in tmp_path.glob("*.log")]
+    assert len(segments) > 5
+    assert {segment.st_ino: segment.st_size for segment in segments} == synced
+
+
+def test_a_spool_that_cannot_be_read_is_one_clear_line(tmp_path: Path, opened: Callable[..., Spool]) -> None:
+    (tmp_path / "0000000000000001.log").mkdir()
+    with pytest.raises(SpoolError, match="cannot read"):
+        opened(tmp_path)
+    (tmp_path / "0000000000000001.log").rmdir()
+    opened(tmp_path).close()
 
 
 def test_one_process_at_a_time(tmp_path: Path, opened: Callable[..., Spool]) -> None:

@@ -1,7 +1,9 @@
 """Sticks' lives, on an emulated stick below pyusb: openant's own driver, node and threads talk the real protocol."""
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import openant.easy.node
@@ -17,10 +19,10 @@ from scripts.ingest_foo.emulator.stick import ANTUSB2, EmulatedStick
 from scripts.ingest_foo.emulator.usb_backend import EmulatedUsb
 from scripts.ingest_foo.stick.channels import TrackingChannels
 from scripts.ingest_foo.stick.errors import StickError, Trouble
-from scripts.ingest_foo.stick.openant_link import StickNode
+from scripts.ingest_foo.stick.openant_link import StickNode, usb_trouble
 from scripts.ingest_foo.stick.receiver import Packet
 from scripts.ingest_foo.stick.supervisor import Supervisor
-from scripts.ingest_foo.stick.usb_stick import sticks
+from scripts.ingest_foo.stick.usb_stick import holder, sticks
 from tests.waiting import wait_for
 
 ADA, BRAM = 863_436, 13 << 16 | 11_468
@@ -165,7 +167,7 @@ def test_a_hung_stick_is_reset(room: Callable[..., Room]) -> None:
     it = room(stick)
     it.await_listening()
     stick.hang(0.5)
-    wait_for(lambda: not it.listens(), "the hang to be noticed", 10)
+    wait_for(lambda: len(it.lines) > 1, "the hang to be noticed", 10)
     it.await_listening()
     stick.transmit(ADA, bytes(8))
     it.await_heard(1)
@@ -193,6 +195,20 @@ def test_busy_and_then_free(room: Callable[..., Room]) -> None:
     it.await_listening()
 
 
+def test_the_program_that_holds_a_stick_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.ingest_foo.stick.usb_stick._USB_NODES", tmp_path)
+    (stick,) = sticks(EmulatedUsb(EmulatedStick()))
+    node = tmp_path / f"{stick.key[0]:03d}" / f"{stick.key[1]:03d}"
+    node.parent.mkdir()
+    node.touch()
+    assert holder(stick) is None
+    with node.open() as held, subprocess.Popen(["sleep", "60"], stdin=held) as program:
+        wait_for(lambda: holder(stick) == f"sleep (pid {program.pid})", "the program to be found", 5)
+        error = usb_trouble(stick, usb.core.USBError("Resource busy", None, 16))
+        program.kill()
+    assert str(error) == f"ANTUSB-m stick 1001 is in use by sleep (pid {program.pid}); close that program"
+
+
 def test_no_permission_says_what_to_do(room: Callable[..., Room]) -> None:
     stick = EmulatedStick()
     stick.permitted = False
@@ -215,6 +231,74 @@ def test_no_stick(room: Callable[..., Room]) -> None:
     assert it.lines == ["no ANT+ stick with serial number 12 or 13 found; plug one in"]
     assert it.supervisor.failed_at_start is not None
     assert it.supervisor.failed_at_start.trouble is Trouble.MISSING
+
+
+def test_a_usb_that_cannot_be_looked_at_is_looked_at_again(
+    room: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, looks = EmulatedUsb.enumerate_devices, []
+
+    def enumerate_devices(usb: EmulatedUsb) -> object:
+        looks.append(1)
+        if len(looks) < 5:
+            raise usb_core_error()
+        return real(usb)
+
+    monkeypatch.setattr(EmulatedUsb, "enumerate_devices", enumerate_devices)
+    it = room(EmulatedStick("5"))
+    it.await_listening()
+    assert it.lines == [
+        "no ANT+ stick found; plug one in",
+        "ANTUSB-m stick 5 listens in scan mode: every strap at once",
+    ]
+
+
+def usb_core_error() -> Exception:
+    error: Exception = usb.core.USBError("Input/Output Error", None, 5)
+    return error
+
+
+def test_one_stick_that_works_is_enough(room: Callable[..., Room]) -> None:
+    """A stick that is busy says so at once; another one takes its time, and then there is no reason to end."""
+    busy, slow = EmulatedStick("1"), EmulatedStick("2")
+    busy.held_by_another = True
+    slow.deaf_writes = 3
+    it = room(busy, slow, patient=False)
+    errors = []
+
+    def listens() -> bool:
+        errors.append(it.supervisor.failed_at_start)
+        return it.listens()
+
+    wait_for(listens, "the second stick to listen", 10, every_s=0.005)
+    assert [error for error in errors if error is not None] == []
+    line = "ANTUSB-m stick 1 is in use by another program; close that program"
+    wait_for(lambda: line in it.lines, "the other one's trouble to be said", 10)
+
+
+def test_disturbed_reads_now_and_then_are_no_reason_to_reopen(
+    room: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick = EmulatedStick("5")
+    it = room(stick)
+    it.await_listening()
+    real, disturb = EmulatedUsb.bulk_read, threading.Event()
+
+    def bulk_read(*arguments: object) -> object:
+        if disturb.is_set():
+            disturb.clear()
+            raise usb_core_error()
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EmulatedUsb, "bulk_read", bulk_read)
+    sent = payloads(20)
+    for number, payload in enumerate(sent, start=1):
+        disturb.set()
+        wait_for(lambda: not disturb.is_set(), "the disturbance", 5, every_s=0.001)
+        stick.transmit(ADA, payload)
+        it.await_heard(number)
+    assert [packet.payload for packet in it.heard] == sent
+    assert len(it.lines) == 1
 
 
 def test_a_stick_that_cannot_be_used_is_named(room: Callable[..., Room]) -> None:

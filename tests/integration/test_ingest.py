@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from app.heartrate.ble import decode_measurement
+from scripts.ingest_foo.emulator.air import STRONGEST_DBM, WEAKEST_DBM
 from tests.integration.beatstream import REPOSITORY, Beatstream
 from tests.integration.gate import Gate
 from tests.integration.packets import rfc3339
@@ -161,6 +162,12 @@ def test_every_broadcast_is_in_the_table_exactly_once(beatstream: Beatstream, ru
     assert total > CALM_STRAPS * CALM_S * 3
     ((rows,),) = beatstream.rows("SELECT count() FROM raw_ant_hr_packet WHERE receiver_id = 'calm'")
     assert rows == total, "not even once more before merges: nothing was sent twice"
+    ((unknown, weakest, strongest),) = beatstream.rows(
+        "SELECT countIf(isNull(rssi_dbm)), min(rssi_dbm), max(rssi_dbm) FROM raw_ant_hr_packet "
+        "WHERE receiver_id = 'calm'"
+    )
+    assert unknown == 0
+    assert WEAKEST_DBM <= weakest < strongest <= STRONGEST_DBM
     late = [at - true for device in sent for (_, at), (_, true) in zip(heard[device], sent[device], strict=True)]
     assert min(late) > -2000
     assert sorted(late)[len(late) // 2] < 50_000

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.ingest_foo.cli import Exit
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPILED = {
     "requirements.txt": ["pyproject.toml"],
@@ -88,6 +90,7 @@ def test_the_service_unit_starts_what_there_is() -> None:
     ).stdout
     assert all(option in text for option in options)
     assert unit["Service"]["Environment"].split("=")[0] in text
+    assert unit["Service"]["SuccessExitStatus"] == str(int(Exit.NOT_DELIVERED)), "to be stopped is no failure"
     assert (unit["Service"]["Type"], int(unit["Service"]["WatchdogSec"]) > 5) == ("notify", True)
 
 

@@ -83,15 +83,15 @@ class EmulatedBluetoothStrap:
 
 
 def emulated_straps(
-    count: int, seed: int, on_sent: Callable[[str, bytes], None] | None = None
+    count: int, seed: int, on_sent: Callable[[str, bytes], None] | None = None, *, after: int = 0
 ) -> list[EmulatedBluetoothStrap]:
-    """So many straps on synthetic people; user_ids from 1001."""
-    random = Random(seed)
+    """So many straps on synthetic people, who come after the seed's first ones: those wear other straps."""
     straps = []
-    for person in heart.people(count, random):
-        address = "C0:FF:EE:{:02X}:{:02X}:{:02X}".format(*person.user_id.to_bytes(3))
+    people = heart.people(after + count, Random(seed), Random(f"{seed}/private"))[after:]
+    for place, person in enumerate(people, start=1):
+        address = "C0:FF:EE:{:02X}:{:02X}:{:02X}".format(*place.to_bytes(3))
         sent = None if on_sent is None else _with_address(on_sent, address)
-        straps.append(EmulatedBluetoothStrap(address, person, Random(f"{seed}/ble/{person.user_id}"), sent))
+        straps.append(EmulatedBluetoothStrap(address, person, Random(f"{seed}/ble/{place}"), sent))
     return straps
 
 

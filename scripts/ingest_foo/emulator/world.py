@@ -38,7 +38,9 @@ class World:
         self._log: IO[str] | None = None if log is None else log.open("a", buffering=1)
         self._began_ns = steady_ns()
         self._steps = [fault for fault in planned if fault.kind == CLOCK_STEP]
-        self._bluetooth: list[EmulatedBluetoothStrap] = emulated_straps(bluetooth_people, seed, self._note_value)
+        self._bluetooth: list[EmulatedBluetoothStrap] = emulated_straps(
+            bluetooth_people, seed, self._note_value, after=people
+        )
         self.bluetooth: tuple[type[BaseBleakScanner] | None, type[BaseBleakClient] | None] = backends(self._bluetooth)
         """bleak's backends."""
         self.usb: EmulatedUsb | None = None

@@ -173,7 +173,7 @@ class StickAnt(Ant):  # type: ignore[misc] # openant has no type information
                 if error.errno in DISTURBED and disturbed < _DISTURBED_READS:
                     continue
                 raise usb_trouble(self._driver.stick, error) from error
-            arrived_ns = self._steady_ns()
+            arrived_ns, disturbed = self._steady_ns(), 0
             for frame in self.framer.push(data):
                 if frame.message_id in (MessageId.BROADCAST, MessageId.ACKNOWLEDGED):
                     self._on_data(frame.content, arrived_ns)

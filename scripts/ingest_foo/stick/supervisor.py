@@ -1,5 +1,6 @@
 """Keeps every stick listening: those that are plugged in, plugged in later, and those that fail and come back."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ from scripts.ingest_foo.stick.usb_stick import UsbStick, sticks, unsupported
 
 LOOK_EVERY_S = 0.5
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 3.0
+_LOOKING_FAILS = (usb.core.USBError, NotImplementedError, ValueError)
 
 
 @dataclass(slots=True)
@@ -66,11 +68,13 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="sticks", daemon=True)
         self._first_error: StickError | None = None
         self._ever_listened = False
+        self._undecided: set[tuple[int, int]] = set()
+        """Sticks whose first try has not ended yet."""
 
     @property
     def failed_at_start(self) -> StickError | None:
         """Why no stick could be used at first; None: one could, or it is not known yet."""
-        return None if self._ever_listened else self._first_error
+        return None if self._ever_listened or self._undecided else self._first_error
 
     @property
     def states(self) -> list[StickState]:
@@ -93,12 +97,13 @@ class Supervisor:
             if not present and not self._workers and not missing:
                 self._note_missing()
             missing = not present
-            for stick in present:
-                if stick.key not in self._workers:
-                    self._states[stick.key] = StickState(stick.name, self._id_for(stick))
-                    worker = threading.Thread(target=self._keep, args=(stick,), name=stick.name, daemon=True)
-                    self._workers[stick.key] = worker
-                    worker.start()
+            new = [stick for stick in present if stick.key not in self._workers]
+            self._undecided |= {stick.key for stick in new}
+            for stick in new:
+                self._states[stick.key] = StickState(stick.name, self._id_for(stick))
+                worker = threading.Thread(target=self._keep, args=(stick,), name=stick.name, daemon=True)
+                self._workers[stick.key] = worker
+                worker.start()
             for key in [key for key, worker in self._workers.items() if not worker.is_alive()]:
                 del self._workers[key], self._states[key]
             self._stopping.wait(LOOK_EVERY_S)
@@ -108,12 +113,14 @@ class Supervisor:
     def _look(self) -> list[UsbStick]:
         try:
             return sticks(self._backend, self._serials)
-        except (usb.core.USBError, NotImplementedError, ValueError):
+        except _LOOKING_FAILS:
             return []  # plugged out while it was looked at: the next look tells
 
     def _note_missing(self) -> None:
         which = f" with serial number {' or '.join(self._serials)}" if self._serials else ""
-        hint = "".join(f" ({name} is plugged in, and cannot be used)" for name in unsupported(self._backend))
+        hint = ""
+        with contextlib.suppress(*_LOOKING_FAILS):
+            hint = "".join(f" ({name} is plugged in, and cannot be used)" for name in unsupported(self._backend))
         error = StickError(Trouble.MISSING, f"no ANT+ stick{which} found{hint}; plug one in")
         self._fail_first(error)
         if self._patient or self._ever_listened:
@@ -136,6 +143,7 @@ class Supervisor:
                 receiver = Receiver(stick, state.receiver_id, self._clock, self._on_packet)
                 try:
                     self._ever_listened = state.listening = True
+                    self._undecided.discard(stick.key)
                     self._tell(state, f"{stick.name} listens {receiver.how}")
                     pause_s = 0.0
                     receiver.listen(self._stopping)
@@ -146,6 +154,7 @@ class Supervisor:
             except Exception as caught:  # noqa: BLE001 (whatever goes wrong, the stick is opened again)
                 error = _as_stick_error(stick, caught)
                 self._fail_first(error)
+                self._undecided.discard(stick.key)
                 self._tell(state, str(error))
                 if error.trouble is Trouble.UNPLUGGED:
                     return
@@ -167,10 +176,10 @@ class Supervisor:
             self._first_error = error
 
     def _tell(self, state: StickState, line: str) -> None:
-        if line != state.line:
+        # Until it is decided whether there is any stick to use, what is wrong is left to `failed_at_start`.
+        if line != state.line and (self._patient or self._ever_listened):
             state.line = line
-            if self._patient or self._ever_listened:
-                self._say(line)
+            self._say(line)
 
 
 def _as_stick_error(stick: UsbStick, error: Exception) -> StickError:

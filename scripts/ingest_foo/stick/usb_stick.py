@@ -19,6 +19,7 @@ PRODUCTS = {0x1008: "ANTUSB2", 0x1009: "ANTUSB-m"}
 
 UNSUPPORTED_PRODUCTS = {0x1004: "ANTUSB1, a serial bridge without scan mode"}
 
+_USB_NODES = Path("/dev/bus/usb")
 UDEV_RULE_FILE = Path("/etc/udev/rules.d/42-ant-usb-sticks.rules")
 UDEV_RULE = "".join(
     f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{VENDOR:04x}", ATTR{{idProduct}}=="{product:04x}", '
@@ -111,7 +112,7 @@ def _serial(device: usb.core.Device) -> str | None:
 def holder(stick: UsbStick) -> str | None:
     """Which other program has the stick open; None where the system does not tell."""
     bus, address = stick.key
-    node = f"/dev/bus/usb/{bus:03d}/{address:03d}"
+    node = str(_USB_NODES / f"{bus:03d}" / f"{address:03d}")
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
             continue

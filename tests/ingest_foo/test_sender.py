@@ -1,0 +1,107 @@
+"""The way from the spool to the server goes on, whatever the disk does to it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.delivery.sink import PROFILE, RAW
+from scripts.ingest_foo import sender as sender_module
+from scripts.ingest_foo.sender import RejectedRecords, Sender
+from scripts.ingest_foo.spool import Batch, Spool
+from tests.waiting import wait_for
+
+
+class Taken:
+    """A sink that takes everything it knows."""
+
+    def __init__(self) -> None:
+        self.retries = 0
+        self.records: list[tuple[str, str]] = []
+
+    def send(self, destination: str, batch: list[str]) -> None:
+        self.records += [(destination, text) for text in batch]
+
+    def settle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Way:
+    """A spool, a sender and a sink."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lines: list[str] = []
+        self.spool = Spool(folder, 10_000_000)
+        self.rejected = RejectedRecords(folder / "rejected.jsonl", self.lines.append)
+        self.sink = Taken()
+        self.sender = Sender(self.spool, self.lines.append, self.rejected)
+
+    def await_delivered(self, count: int) -> list[str]:
+        wait_for(lambda: self.spool.pending == 0 and len(self.sink.records) >= count, "the records", 10, every_s=0.01)
+        return [text for _, text in self.sink.records]
+
+
+@pytest.fixture
+def way(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Way]]:
+    monkeypatch.setattr(sender_module, "PAUSE_S", 0.01)
+    ways: list[Way] = []
+
+    def make(folder: Path) -> Way:
+        ways.append(Way(folder))
+        return ways[-1]
+
+    yield make
+    for each in ways:
+        if each.sender.is_alive():
+            each.sender.finish(1)
+        each.spool.close()
+
+
+@pytest.mark.parametrize("act", ["take", "confirm"])
+def test_a_disk_that_cannot_be_read_ends_nothing(
+    tmp_path: Path, way: Callable[[Path], Way], monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    it = way(tmp_path)
+    tries = []
+    real = getattr(it.spool, act)
+
+    def failing(*arguments: object) -> Batch | None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError(5, "Input/output error")
+        batch: Batch | None = real(*arguments)
+        return batch
+
+    monkeypatch.setattr(it.spool, act, failing)
+    it.spool.append(RAW, "{1}")
+    it.sender.begin(it.sink)
+    it.spool.append(RAW, "{2}")
+    assert set(it.await_delivered(2)) == {"{1}", "{2}"}
+    wait_for(lambda: len(it.lines) == 2, "it to be said", 5, every_s=0.01)
+    assert "Input/output error" in it.lines[0]
+    assert it.lines[1].startswith("delivering again")
+    assert it.sender.trouble is None
+
+
+def test_a_line_that_the_disk_has_damaged_stops_nothing(tmp_path: Path, way: Callable[[Path], Way]) -> None:
+    with (tmp_path / "0000000000000001.log").open("wb") as file:
+        file.write(b"raw_ant_hr_packet {1}\n\0\0\0\xff\n\nraw_ant_hr_packet {2}\n")
+    it = way(tmp_path)
+    it.sender.begin(it.sink)
+    assert it.await_delivered(2) == ["{1}", "{2}"]
+    assert it.rejected.count == 2
+    assert "damaged on the disk" in (tmp_path / "rejected.jsonl").read_text()
+    assert it.sender.sent == 2
+
+
+def test_only_packets_are_counted_as_sent(tmp_path: Path, way: Callable[[Path], Way]) -> None:
+    it = way(tmp_path)
+    it.spool.append(PROFILE, "{}")
+    it.spool.append(RAW, "{}")
+    it.sender.begin(it.sink)
+    it.await_delivered(2)
+    wait_for(lambda: it.sender.sent == 1, "it to be counted", 5, every_s=0.01)
+    assert [to for to, _ in it.sink.records] == [PROFILE, RAW]
