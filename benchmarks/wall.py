@@ -105,7 +105,7 @@ def _stack() -> Iterator[tuple[Beatstream, LiveServer]]:
             live.start()
             yield beatstream, live
         finally:
-            live.kill()
+            live.close()
             beatstream.end()
 
 

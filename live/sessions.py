@@ -3,6 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from app.heartrate.sessions import check_session
+from live.records import to_us
+
 FIELDS = ("session_id", "name", "kind", "started_at", "ended_at", "stop_marked_at")
 
 
@@ -13,9 +16,11 @@ class Sessions:
         self._sessions: dict[str, dict[str, Any]] = {}
 
     def take(self, record: dict[str, Any]) -> None:
-        """A session as known from now on. Raises `KeyError` or `ValueError` for what is none."""
-        session = {field: record.get(field) for field in FIELDS}
-        datetime.fromisoformat(record["started_at"])
+        """A session as known from now on. Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
+        session: dict[str, Any] = {field: record.get(field) for field in FIELDS}
+        ended_us, stopped_us = (_us(session[field]) for field in ("ended_at", "stop_marked_at"))
+        started_us = to_us(datetime.fromisoformat(session["started_at"]))
+        check_session(session["session_id"], session["name"], session["kind"], started_us, ended_us, stopped_us)
         self._sessions[record["session_id"]] = session
 
     def running(self) -> dict[str, Any] | None:
@@ -35,6 +40,10 @@ class Sessions:
             "started_at": _unix_s(session["started_at"]),
             "stop_marked_at": _unix_s(session["stop_marked_at"]),
         }
+
+
+def _us(rfc3339: str | None) -> int | None:
+    return None if rfc3339 is None else to_us(datetime.fromisoformat(rfc3339))
 
 
 def _unix_s(rfc3339: str | None) -> float | None:

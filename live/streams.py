@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 MOST_AT_ONCE = 1000
 _POLL_S = 0.5
@@ -54,8 +54,11 @@ class Follower(threading.Thread):
                 "fetch.wait.max.ms": 50,
                 "reconnect.backoff.max.ms": 1000,
                 "log_level": 0,
+                "error_cb": self._note_trouble,
             }
         )
+        self.connected = False
+        """Whether the broker answers."""
         self.unreadable = 0
         """Messages that were no JSON objects."""
 
@@ -72,7 +75,9 @@ class Follower(threading.Thread):
             while not self._stopping.is_set():
                 message = self._consumer.poll(_POLL_S)
                 if message is None:
+                    self.connected = self.connected or self._topics() is not None
                     continue
+                self.connected = True
                 # What has arrived with it is taken along, and nothing is waited for.
                 batch = [message, *self._consumer.consume(MOST_AT_ONCE, 0)]
                 told = [told for each in batch if (told := self._message(each)) is not None]
@@ -84,11 +89,9 @@ class Follower(threading.Thread):
     def _assign(self) -> bool:
         """Wait until all topics are there, and begin."""
         while not self._stopping.is_set():
-            try:
-                known = self._consumer.list_topics(timeout=_RETRY_S).topics
-            except KafkaException:
-                known = {}
-            if self._streams.keys() <= known.keys():
+            known = self._topics()
+            if known is not None and self._streams.keys() <= known.keys():
+                self.connected = True
                 self._consumer.assign(
                     [
                         TopicPartition(topic, partition, self._offset)
@@ -99,6 +102,17 @@ class Follower(threading.Thread):
                 return True
             self._stopping.wait(_RETRY_S)
         return False
+
+    def _topics(self) -> dict[str, Any] | None:
+        """The broker's topics; None: it does not answer."""
+        try:
+            return dict(self._consumer.list_topics(timeout=_RETRY_S).topics)
+        except KafkaException:
+            return None
+
+    def _note_trouble(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):  # noqa: SLF001 (named so by the library)
+            self.connected = False
 
     def _message(self, message: Any) -> Message | None:
         if message.error() is not None:

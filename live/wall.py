@@ -27,7 +27,7 @@ REGISTRY = ("strap_assignment", "person_profile", "training_session", "erasure_r
 TICK_S = 0.1
 EFFORT_EVERY_S = 5.0
 EFFORT_WINDOW_S = 3600
-HEALTH_EVERY_S = 2.0
+LINK_EVERY_S = 2.0
 RETRY_S = 1.0
 
 
@@ -53,9 +53,7 @@ class Wall:
             follower = Follower(self._settings.kafka(), topics, self._hand_over, from_beginning=from_beginning)
             self._followers.append(follower)
             follower.start()
-        self._tasks = [
-            asyncio.create_task(work()) for work in (self._tick, self._read_past, self._effort, self._health)
-        ]
+        self._tasks = [asyncio.create_task(work()) for work in (self._tick, self._read_past, self._effort, self._link)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -209,11 +207,11 @@ class Wall:
                 )
             await asyncio.sleep(EFFORT_EVERY_S)
 
-    async def _health(self) -> None:
+    async def _link(self) -> None:
         while True:
-            healthy = await self.moose.health()
-            self.board.parts.set("link", {"broker": "Redpanda" in healthy, "moose": bool(healthy)})
-            await asyncio.sleep(HEALTH_EVERY_S)
+            broker = all(follower.connected for follower in self._followers)
+            self.board.parts.set("link", {"broker": broker, "moose": await self.moose.answers()})
+            await asyncio.sleep(LINK_EVERY_S)
 
 
 def _moment_us(rfc3339: str | None, otherwise_us: int) -> int:

@@ -73,7 +73,7 @@ def _run(mode: Mode, source: Callable[[Stack], list[str]] | None) -> None:
 def _source(stack: Stack, source: Source, straps: int) -> list[str]:
     url = ["--url", stack.settings.moose_url]
     if source is Source.SYNTHETIC:
-        return [sys.executable, "-m", "scripts.generate_data", "run", "--straps", str(straps), *url]
+        return [sys.executable, "-m", "scripts.generate_data", "run", "--straps", str(straps), "--guests", "1", *url]
     spool = ["--spool", str(stack.settings.state / "ingest" / "spool"), "--wait"]
     emulated = ["--emulate", str(straps)] if source is Source.STICK else []
     return [sys.executable, "-m", "scripts.ingest_foo", *emulated, *url, *spool]

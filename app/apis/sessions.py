@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from app.apis.question import TimeSpan, ask
 from app.datamodels.training_session import training_session_pipeline
+from app.heartrate.sessions import SessionKind
 
 
 class SessionEntry(BaseModel):
@@ -48,13 +49,16 @@ def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1)
         FROM (
             SELECT session_id, argMax((name, kind, started_at, ended_at, stop_marked_at), stored_at) AS newest
             FROM {training_session_pipeline.get_table().name}
-            WHERE isNull({{session:Nullable(String)}}) OR session_id = {{session:Nullable(String)}}
+            WHERE (isNull({{session:Nullable(String)}}) OR session_id = {{session:Nullable(String)}})
+              -- What cannot be went to the dead letter queue, and is in the table all the same.
+              AND kind IN {{kinds:Array(String)}} AND ifNull(ended_at >= started_at, true)
+              AND ifNull(stop_marked_at >= started_at, true)
             GROUP BY session_id
         )
         ORDER BY newest.3 DESC
         LIMIT {{limit:UInt32}}
         """,  # noqa: S608 (own names)
-        {"session": session_id, "limit": limit},
+        {"session": session_id, "limit": limit, "kinds": [kind.value for kind in SessionKind]},
         SessionEntry,
     )
     if session_id is not None and not entries:

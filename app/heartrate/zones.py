@@ -30,8 +30,6 @@ class ZoneScale:
 
     basis: Basis
     hr_max: int
-    hr_rest: int
-    """0 where the shares are of the maximum."""
     lower_bpm: tuple[float, ...]
     """Where zones 1 to 5 begin, bpm."""
 
@@ -40,8 +38,8 @@ class ZoneScale:
         return bisect_right(self.lower_bpm, heart_rate)
 
     def share(self, heart_rate: float) -> float:
-        """Intensity: 0 at rest (or 0 bpm), 1 at the maximum; may be beyond either."""
-        return (heart_rate - self.hr_rest) / (self.hr_max - self.hr_rest)
+        """Of the maximum, whatever the zones are of: what people compare themselves by. 1 at the maximum, or beyond."""
+        return heart_rate / self.hr_max
 
 
 def zone_scale(hr_max: int, hr_rest: int | None = None) -> ZoneScale:
@@ -50,7 +48,7 @@ def zone_scale(hr_max: int, hr_rest: int | None = None) -> ZoneScale:
     if rest >= hr_max:
         raise ValueError(f"hr_rest: {rest} bpm is not below hr_max, {hr_max} bpm")
     lower = tuple(round(rest + share * (hr_max - rest), 1) for share in LOWER_SHARES)
-    return ZoneScale(Basis.HR_MAX if hr_rest is None else Basis.HR_RESERVE, hr_max, rest, lower)
+    return ZoneScale(Basis.HR_MAX if hr_rest is None else Basis.HR_RESERVE, hr_max, lower)
 
 
 def time_in_zones(time_at: Mapping[float, int], scale: ZoneScale) -> tuple[int, ...]:

@@ -13,8 +13,8 @@ export function openProfile(person, saved = () => {}) {
   const form = el(
     "form",
     { class: "fields profile" },
-    field("user_name", "Name", { required: true, maxlength: 80, "data-first": true }),
-    field("alias", "Alias, shown instead of the name", { maxlength: 80 }),
+    field("user_name", "Name", { required: true, maxlength: 60, "data-first": true }),
+    field("alias", "Alias, shown instead of the name", { maxlength: 60 }),
     el("div", { class: "pair" }, field("birth_year", "Birth year", { inputmode: "numeric" }), sexField()),
     field("weight_kg", "Weight, kg", { inputmode: "decimal" }),
     el(

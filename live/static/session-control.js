@@ -36,7 +36,7 @@ function openStart() {
       "label",
       {},
       "Name",
-      el("input", { name: "name", required: true, maxlength: 80, autocomplete: "off", "data-first": true }),
+      el("input", { name: "name", required: true, maxlength: 60, autocomplete: "off", "data-first": true }),
     ),
     el("label", {}, "Kind", el("select", { name: "kind" }, kinds)),
     problem,

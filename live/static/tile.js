@@ -108,7 +108,7 @@ export class Tile {
     const told = [
       name,
       hr === "--" ? "no heart rate" : `${hr} bpm`,
-      zone === null ? "" : `zone ${zone}, intensity ${share}${estimated ? " of an estimated maximum" : ""}`,
+      zone === null ? "" : `zone ${zone}, ${share} of ${estimated ? "an estimated" : "the"} maximum`,
       state === "stale" ? "not new" : state === "lost" ? "no signal" : "",
       weak ? "weak signal" : "",
       low ? "low battery" : "",

@@ -79,7 +79,7 @@ function liveFacts(deviceId) {
 function chooser(deviceId, done) {
   const known = el("ul", { class: "people-list", "aria-label": "People known" });
   const fresh = el("button", { type: "button", class: "primary", onclick: assignNew });
-  const field = el("input", { type: "text", autocomplete: "off", maxlength: 80, "data-first": true, oninput: show });
+  const field = el("input", { type: "text", autocomplete: "off", maxlength: 60, "data-first": true, oninput: show });
   const form = el(
     "form",
     { class: "fields chooser", onsubmit: enter },

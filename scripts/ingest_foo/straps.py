@@ -10,9 +10,9 @@ from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.ble import InvalidMeasurement, decode_measurement
 from app.heartrate.bluetooth_tracker import BluetoothTracker
 from app.heartrate.contact import LINK_LOST_AFTER_US, Contact, contact
-from app.heartrate.pages import BatteryPage, decode_page
-from app.heartrate.profile import PAGE_MASK, TICKS_PER_SECOND, BatteryStatus, DataPage
-from app.heartrate.reception import Reception, Total
+from app.heartrate.profile import TICKS_PER_SECOND
+from app.heartrate.reception import Total
+from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, StrapSignal
 from scripts.delivery.records import Clockface
 from scripts.delivery.sink import BLUETOOTH, RAW
 from scripts.ingest_foo.bluetooth import Notification
@@ -21,8 +21,6 @@ from scripts.ingest_foo.stick.receiver import Packet
 Keep = Callable[[str, str], None]
 """Takes a record for a destination."""
 
-_RSSI_SMOOTHING = 8
-_LOW_BATTERY_PERCENT = 15
 _WEAKEST_DBM, _STRONGEST_DBM = -126, 20
 """What Bluetooth can measure; beyond is how systems say that they do not know (-127, or 127)."""
 
@@ -51,10 +49,7 @@ class Strap:
 
     def __init__(self) -> None:
         self._tracker = BeatTracker()
-        self._reception = Reception()
-        self._battery: BatteryPage | None = None
-        self._rssi: float | None = None
-        self._heart_rate: int | None = None
+        self._signal = StrapSignal()
         self._rr_ticks: int | None = None
         self._beat_us: int | None = None
         self.packets = 0
@@ -62,47 +57,27 @@ class Strap:
     def hear(self, packet: Packet) -> None:
         """Take a packet."""
         self.packets += 1
-        self._reception.hear(packet.received_us)
-        if packet.rssi_dbm is not None:
-            self._rssi = (
-                packet.rssi_dbm if self._rssi is None else self._rssi + (packet.rssi_dbm - self._rssi) / _RSSI_SMOOTHING
-            )
+        self._signal.hear(packet.payload, packet.received_us, packet.rssi_dbm)
         for beat in self._tracker.push(packet.payload, packet.received_us):
             self._rr_ticks, self._beat_us = beat.rr_ticks, beat.time_us
-        paged = self._tracker.paged
-        self._heart_rate = packet.payload[7] or None
-        if paged and packet.payload[0] & PAGE_MASK == DataPage.BATTERY:
-            page = decode_page(packet.payload, paged=True)
-            self._battery = page if isinstance(page, BatteryPage) else None
 
     def view(self, device_id: str, now_us: int) -> StrapView:
         """As it is now."""
-        last_us = self._reception.last_us or now_us
+        reception, battery = self._signal.reception, self._signal.battery
+        last_us = reception.last_us or now_us
         rr_us = None if self._rr_ticks is None else self._rr_ticks * 1_000_000 // TICKS_PER_SECOND
-        state = contact(now_us, last_us, self._beat_us, rr_us, self._heart_rate)
-        live = state is Contact.LIVE
+        live = contact(now_us, last_us, self._beat_us, rr_us, self._signal.heart_rate) is Contact.LIVE
         return StrapView(
             device_id=device_id,
-            heart_rate=self._heart_rate if live else None,
+            heart_rate=self._signal.heart_rate if live else None,
             rr_ms=rr_us / 1000 if live and rr_us is not None else None,
-            rssi_dbm=None if self._rssi is None else round(self._rssi),
-            loss=self._reception.loss(now_us),
-            battery=self._battery_text(),
-            battery_low=self._battery is not None
-            and self._battery.battery_status in (BatteryStatus.LOW, BatteryStatus.CRITICAL),
+            rssi_dbm=self._signal.rssi_dbm,
+            loss=reception.loss(now_us),
+            battery=None if battery is None else battery.text,
+            battery_low=battery is not None and battery.low,
             age_s=max(0.0, (now_us - last_us) / 1_000_000),
-            total=self._reception.total,
+            total=reception.total,
         )
-
-    def _battery_text(self) -> str | None:
-        page = self._battery
-        if page is None:
-            return None
-        if page.battery_percent is not None:
-            return f"{page.battery_percent} %"
-        if page.battery_status not in (BatteryStatus.UNKNOWN, BatteryStatus.RESERVED, BatteryStatus.INVALID):
-            return page.battery_status.name.lower()
-        return None if page.battery_voltage is None else f"{page.battery_voltage:.1f} V"
 
 
 class BluetoothStrap:
@@ -141,7 +116,7 @@ class BluetoothStrap:
             rssi_dbm=None if last is None else _measured(last.rssi_dbm),
             loss=None,
             battery=None if battery is None else f"{battery} %",
-            battery_low=battery is not None and battery < _LOW_BATTERY_PERCENT,
+            battery_low=battery is not None and battery < LOW_BATTERY_PERCENT,
             age_s=age_us / 1_000_000,
             total=Total(self.packets, 0, self._longest_gap_us),
         )

@@ -48,6 +48,11 @@ class LiveServer:
             return bool(health["moose"] and health["broker"])
         return False
 
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.kill()
+        self.http.close()
+
     def kill(self) -> None:
         """kill -9."""
         if self.process is not None:

@@ -29,7 +29,7 @@ def live(beatstream: Beatstream) -> Iterator[LiveServer]:
         server.start()
         yield server
     finally:
-        server.kill()
+        server.close()
 
 
 @pytest.fixture
@@ -469,6 +469,8 @@ def test_records_that_cannot_be_go_to_the_dead_letter_queue(beatstream: Beatstre
         assert beatstream.post(name, record).is_success
         told = partial(dead_letters_begin, beatstream, name, field)
         wait_for(told, f"the dead letter of {name}", 20)
+
+    assert "x" not in [entry["session_id"] for entry in beatstream.api("getSessions")]
 
 
 def dead_letters_begin(beatstream: Beatstream, name: str, field: str) -> bool:

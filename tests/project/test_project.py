@@ -19,6 +19,7 @@ COMPILED = {
     "requirements.txt": ["pyproject.toml"],
     "requirements-generate.txt": ["--group", "generate"],
     "requirements-ingest.txt": ["--group", "ingest"],
+    "requirements-live.txt": ["--group", "live"],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev"],
 }
 
@@ -127,10 +128,12 @@ def test_the_domain_imports_only_the_standard_library() -> None:
 def test_imports_point_one_way() -> None:
     for file in (ROOT / "app").rglob("*.py"):
         assert not {name for name in imports(file) if name.split(".")[0] in ("scripts", "stack", "live", "tests")}, file
-    for folder in ("scripts", "stack"):
+    for folder in ("scripts", "live", "stack"):
         for file in (ROOT / folder).rglob("*.py"):
             foreign = {name for name in imports(file) if name.split(".")[0] == "app"}
             assert all(name.startswith("app.heartrate") for name in foreign), file
+            others = {"scripts", "live", "stack"} - {folder}
+            assert not {name for name in imports(file) if name.split(".")[0] in others}, file
 
 
 def test_no_machine_and_no_registry_is_named() -> None:

@@ -1,0 +1,28 @@
+import pytest
+
+from live.sessions import Sessions
+
+FIRST = {"session_id": "a", "name": "Spin", "kind": "class", "started_at": "2026-11-24T10:00:00Z"}
+SECOND = {"session_id": "b", "name": "Test", "kind": "test", "started_at": "2026-11-24T11:00:00Z"}
+
+
+def test_the_newest_open_one_is_running() -> None:
+    sessions = Sessions()
+    assert sessions.running_part() is None
+    sessions.take(SECOND)
+    sessions.take(FIRST)
+    assert sessions.running_part() == {
+        "session_id": "b", "name": "Test", "kind": "test", "started_at": 1795518000.0, "stop_marked_at": None,
+    }  # fmt: skip
+    sessions.take({**SECOND, "ended_at": "2026-11-24T11:30:00Z"})
+    assert (sessions.running() or {})["session_id"] == "a"
+    sessions.take({**FIRST, "stop_marked_at": "2026-11-24T10:30:00Z"})
+    assert (sessions.running_part() or {})["stop_marked_at"] == 1795516200.0
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "party"}, {"started_at": "soon"}, {"started_at": None}, {"session_id": ""}])
+def test_what_cannot_be_is_refused(wrong: dict[str, str | None]) -> None:
+    sessions = Sessions()
+    with pytest.raises((ValueError, TypeError)):
+        sessions.take({**FIRST, **wrong})
+    assert sessions.running() is None
