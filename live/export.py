@@ -20,6 +20,9 @@ from fit_tool.profile.profile_type import Event, EventType, FileType, Manufactur
 
 from app.heartrate.zones import ZoneScale
 
+FIT_HIGHEST_BPM = 254
+"""A byte, and 255 says nothing."""
+
 HRV_INTERVALS = 5
 """A FIT hrv message holds so many intervals."""
 
@@ -64,7 +67,8 @@ def to_fit(heard: Heard) -> bytes:
     for second, rate in heard.seconds:
         record = RecordMessage()
         record.timestamp = second * 1000
-        record.heart_rate = round(rate)
+        if rate <= FIT_HIGHEST_BPM:
+            record.heart_rate = round(rate)
         builder.add(record)
         ended = []
         while upcoming is not None and upcoming[0] <= second:
@@ -78,8 +82,9 @@ def to_fit(heard: Heard) -> bytes:
         summary.start_time = first * 1000
         summary.total_elapsed_time = float(last - first)
         summary.total_timer_time = float(last - first)
-        summary.avg_heart_rate = round(sum(rate for _, rate in heard.seconds) / len(heard.seconds))
-        summary.max_heart_rate = round(max(rate for _, rate in heard.seconds))
+        mean = sum(rate for _, rate in heard.seconds) / len(heard.seconds)
+        summary.avg_heart_rate = min(FIT_HIGHEST_BPM, round(mean))
+        summary.max_heart_rate = min(FIT_HIGHEST_BPM, round(max(rate for _, rate in heard.seconds)))
         summary.sport = Sport.TRAINING
         builder.add(summary)
     activity = ActivityMessage()

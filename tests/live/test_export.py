@@ -27,7 +27,7 @@ def test_without_a_maximum_the_zone_is_empty() -> None:
 
 @pytest.mark.parametrize("beats_a_second", [1, 3, HRV_INTERVALS, HRV_INTERVALS + 2])
 def test_every_interval_is_in_the_fit_file(beats_a_second: int) -> None:
-    seconds = [(T + s, 60.0 * beats_a_second) for s in range(1, 30)]
+    seconds = [(T + s, 100.0) for s in range(1, 30)]
     interval = 1000 / beats_a_second
     intervals = [(T + (i + 1) / beats_a_second, interval) for i in range(29 * beats_a_second)]
     told = []
