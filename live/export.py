@@ -3,7 +3,7 @@
 import csv
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import NamedTuple
@@ -22,9 +22,6 @@ from app.heartrate.zones import ZoneScale
 
 FIT_HIGHEST_BPM = 254
 """A byte, and 255 says nothing."""
-
-HRV_INTERVALS = 5
-"""A FIT hrv message holds so many intervals."""
 
 
 class Heard(NamedTuple):
@@ -70,12 +67,12 @@ def to_fit(heard: Heard) -> bytes:
         if rate <= FIT_HIGHEST_BPM:
             record.heart_rate = round(rate)
         builder.add(record)
-        ended = []
         while upcoming is not None and upcoming[0] <= second:
-            ended.append(upcoming[1] / 1000)
+            # One interval a message: all messages of a kind share the size that the first one defines.
+            hrv = HrvMessage()
+            hrv.time = [upcoming[1] / 1000]
+            builder.add(hrv)
             upcoming = next(intervals, None)
-        for message in _hrv(ended):
-            builder.add(message)
     builder.add(_event(EventType.STOP_ALL, last))
     for summary in (LapMessage(), SessionMessage()):
         summary.timestamp = last * 1000
@@ -103,13 +100,6 @@ def _event(kind: EventType, second: int) -> EventMessage:
     event.event_type = kind
     event.timestamp = second * 1000
     return event
-
-
-def _hrv(intervals_s: list[float]) -> Iterator[HrvMessage]:
-    for at in range(0, len(intervals_s), HRV_INTERVALS):
-        message = HrvMessage()
-        message.time = intervals_s[at : at + HRV_INTERVALS]
-        yield message
 
 
 def _rfc3339(second: int) -> str:

@@ -6,7 +6,7 @@ import fitdecode
 import pytest
 
 from app.heartrate.zones import zone_scale
-from live.export import HRV_INTERVALS, Heard, to_csv, to_fit
+from live.export import Heard, to_csv, to_fit
 
 T = 1_790_000_000
 HEARD = Heard([(T, 100.4), (T + 1, 121.0), (T + 5, 180.0)], [(T - 0.3, 600.0), (T + 0.2, 500.5), (T + 0.7, 499.5)])
@@ -25,7 +25,7 @@ def test_without_a_maximum_the_zone_is_empty() -> None:
     assert to_csv(HEARD, None).splitlines()[1] == "2026-09-21T14:13:20Z,100.4,,600.0"
 
 
-@pytest.mark.parametrize("beats_a_second", [1, 3, HRV_INTERVALS, HRV_INTERVALS + 2])
+@pytest.mark.parametrize("beats_a_second", [1, 3, 7])
 def test_every_interval_is_in_the_fit_file(beats_a_second: int) -> None:
     seconds = [(T + s, 100.0) for s in range(1, 30)]
     interval = 1000 / beats_a_second
