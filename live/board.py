@@ -11,7 +11,7 @@ from app.heartrate.hr_max import HRMaxSource, learn
 from app.heartrate.profiles import Profile
 from app.heartrate.strap_signal import Battery, StrapSignal
 from app.heartrate.wearers import NOBODY, Assignment
-from app.heartrate.zones import ZoneScale
+from app.heartrate.zones import HOLD_S, ZoneScale
 from live.parts import Parts
 from live.people import People
 
@@ -22,8 +22,8 @@ HISTORY_S = 600
 TREND_S = 60
 """So much of the past comes with its people: the tiles' trends."""
 
-SETTLED_S = 1.0
-"""A second is complete so long after its end: beats take about half as long to come here."""
+SETTLED_S = 2.0
+"""A second is complete so long after its end: a beat may miss two radio slots, and takes a moment to come here."""
 
 ONE_STRAP_S = 3.0
 """A person with two straps is shown by one of them, until that one has been silent for so long."""
@@ -99,10 +99,12 @@ class Board:
         self._bluetooth: dict[str, Notified] = {}
         self._effort: dict[int, Effort] = {}
         self._rates: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        self._past_known = False
         self._closed_s = 0
         self._worn: dict[int, list[str]] = {}
         self._slow_s = 0
         self._trends: dict[int, dict[str, float]] = {}
+        self._held: dict[str, tuple[int, float]] = {}
         self.parts.set("session", None)
         self.parts.set("link", {"broker": False, "moose": False})
 
@@ -170,10 +172,11 @@ class Board:
         self._effort = efforts
 
     def take_history(self, seconds: dict[int, dict[str, float]]) -> None:
-        """Seconds of the past, each person's mean by wearer; for a board that has none of its own."""
-        if seconds and not self._closed_s:
+        """Seconds of the past, each person's mean by wearer. The board's own seconds go on from there."""
+        if seconds:
             for second in range(min(seconds), max(seconds) + 1):
                 self._close(second, seconds.get(second, {}))
+        self._past_known = True
 
     # --- out
 
@@ -186,7 +189,8 @@ class Board:
             self._worn = self.people.straps_of(now_us)
             self._show_people(now_s)
             self._show_straps(now_us)
-            self._close_seconds(now_s)
+            if self._past_known:
+                self._close_seconds(now_s)
         for who, tile in list(self._tiles.items()):
             if self._off_the_board(tile, now_us):
                 self._remove(who, now_s)
@@ -216,7 +220,9 @@ class Board:
 
     def hidden(self, who: str) -> bool:
         """Whether a wearer is not to be shown."""
-        profile = self.people.profile(int(who[1:])) if who[0] == "p" else None
+        if who[0] == "s":
+            return self.people.is_ignored(who[1:])
+        profile = self.people.profile(int(who[1:]))
         return profile is not None and profile.hidden
 
     # --- parts
@@ -364,14 +370,19 @@ class Board:
 
     def _close(self, second: int, rates: dict[str, float]) -> None:
         shown = {who: rate for who, rate in rates.items() if not self.hidden(who)}
-        means = list(shown.values())
         self._closed_s = second
+        # Below 60 bpm, and where packets were lost, some seconds have no beat: as in time in zones, the last rate stands.
+        self._held |= {who: (second, rate) for who, rate in shown.items()}
+        self._held = {
+            who: told for who, told in self._held.items() if second - told[0] < HOLD_S and not self.hidden(who)
+        }
+        means = [rate for _, rate in self._held.values()]
         self._trends[second] = shown
         for old in [each for each in self._trends if each <= second - TREND_S]:
             del self._trends[old]
         average = round(sum(means) / len(means), 1) if means else None
         group: list[Any] = [second, average, min(means, default=None), max(means, default=None), len(means)]
-        self.parts.add_second([*group, {who: round(rate, 1) for who, rate in shown.items()}])
+        self.parts.add_second([*group, {who: round(rate, 1) for who, (_, rate) in self._held.items()}])
 
 
 def who_of(user_id: int, device_id: str) -> str:

@@ -29,6 +29,8 @@ EFFORT_EVERY_S = 5.0
 EFFORT_WINDOW_S = 3600
 LINK_EVERY_S = 2.0
 RETRY_S = 1.0
+UNSETTLED_S = 3
+"""The newest seconds of a table may still grow: Moose writes once a second."""
 
 
 class Wall:
@@ -190,6 +192,8 @@ class Wall:
         for entry in await self.moose.entries("getHR", timestamp=since.isoformat(), window_seconds=HISTORY_S):
             second = round(datetime.fromisoformat(entry["second"]).timestamp())
             device_id = entry["user_name"].rpartition(" ")[2]
+            if second > since.timestamp() + HISTORY_S - UNSETTLED_S:
+                continue
             seconds.setdefault(second, {})[who_of(entry["user_id"], device_id)] = entry["avg_heart_rate"]
         return seconds
 

@@ -46,7 +46,7 @@ function showGroup() {
   const [, average, least, most, people] = fresh ? newest : [];
   setText(find("#average"), bpm(average));
   setText(find("#range"), fresh ? `${bpm(least)}–${bpm(most)}` : "");
-  setText(find("#count"), fresh ? plural(people, "person", "people") : "Nobody heard");
+  setText(find("#count"), fresh ? plural(people, "heart", "hearts") : "Nobody heard");
 }
 
 function showZones(counts) {
