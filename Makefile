@@ -1,6 +1,9 @@
 # Every command sets up what it needs, from the package registries only.
 STACK ?= embedded
 export STACK
+# Anything: benchmarks that end within three minutes.
+QUICK ?=
+export QUICK
 # Where the demonstration's heartbeats come from: synthetic, stick (emulated), usb (real).
 SOURCE ?= synthetic
 export SOURCE

@@ -371,7 +371,7 @@ class Board:
     def _close(self, second: int, rates: dict[str, float]) -> None:
         shown = {who: rate for who, rate in rates.items() if not self.hidden(who)}
         self._closed_s = second
-        # Below 60 bpm, and where packets were lost, some seconds have no beat: as in time in zones, the last rate stands.
+        # Below 60 bpm, and where packets were lost, some seconds have no beat: the last rate stands (zones.py).
         self._held |= {who: (second, rate) for who, rate in shown.items()}
         self._held = {
             who: told for who, told in self._held.items() if second - told[0] < HOLD_S and not self.hidden(who)
