@@ -8,4 +8,4 @@ from benchmarks import decode_track, ingest, wall
 if __name__ == "__main__":
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name, value in (decode_track.run() | ingest.run() | wall.run(quick=bool(os.environ.get("QUICK")))).items():
-        print(f"  {name:<56} {value:10.2f}", flush=True)
+        print(f"  {name:<60} {value:10.2f}", flush=True)
