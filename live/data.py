@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from app.heartrate.profiles import Profile
 from app.heartrate.zones import ZoneScale
 from live.export import Heard
 from live.records import now_rfc3339
@@ -29,28 +30,11 @@ class Span(BaseModel):
 
 def people(wall: Wall) -> list[dict[str, Any]]:
     """Everybody known, with their zones and straps."""
-    year = datetime.now(UTC).year
     worn = wall.board.people.straps_of(time.time_ns() // 1000)
-    entries = []
-    for profile in wall.board.people.everybody():
-        table = profile.zone_table(year)
-        entries.append(
-            {
-                "user_id": profile.user_id,
-                "user_name": profile.user_name,
-                "alias": profile.alias,
-                "birth_year": profile.birth_year,
-                "sex": profile.sex,
-                "weight_kg": profile.weight_kg,
-                "hr_max": profile.hr_max_entered,
-                "hr_max_learnt": profile.hr_max_learnt,
-                "hr_rest": profile.hr_rest,
-                "hidden": profile.hidden,
-                "straps": worn.get(profile.user_id, []),
-                "zones": None if table is None else asdict(table),
-            }
-        )
-    return entries
+    return [
+        {**profile.fields(), "straps": worn.get(profile.user_id, []), "zones": _zones(profile)}
+        for profile in wall.board.people.everybody()
+    ]
 
 
 async def session(wall: Wall, session_id: str) -> dict[str, Any]:
@@ -79,13 +63,12 @@ async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
     summary = summaries[0] if summaries else None
     if profile is None and summary is None:
         raise HTTPException(404, f"Nobody with number {user_id} is known.")
-    table = None if profile is None else profile.zone_table(datetime.now(UTC).year)
     return {
         "user_id": user_id,
         "user_name": profile.user_name if profile is not None else summary and summary["user_name"],
         "start": start,
         "end": end,
-        "zones": None if table is None else asdict(table),
+        "zones": None if profile is None else _zones(profile),
         "summary": summary,
         "seconds": [
             [each["second"], each["avg_heart_rate"], each["min_heart_rate"], each["max_heart_rate"]] for each in seconds
@@ -109,6 +92,11 @@ async def heard(wall: Wall, user_id: int, session_id: str) -> tuple[Heard, ZoneS
     ]
     scale = None if profile is None else profile.zones(datetime.now(UTC).year)
     return Heard([(each["second"], each["avg_heart_rate"]) for each in seconds], intervals), scale
+
+
+def _zones(profile: Profile) -> dict[str, Any] | None:
+    table = profile.zone_table(datetime.now(UTC).year)
+    return None if table is None else asdict(table)
 
 
 async def _session(wall: Wall, session_id: str) -> dict[str, Any]:

@@ -20,19 +20,7 @@ def now_rfc3339() -> str:
 
 def profile_record(profile: Profile) -> dict[str, Any]:
     """A profile from now on."""
-    return {
-        "user_id": profile.user_id,
-        "user_name": profile.user_name,
-        "alias": profile.alias,
-        "birth_year": profile.birth_year,
-        "sex": profile.sex,
-        "weight_kg": profile.weight_kg,
-        "hr_max": profile.hr_max_entered,
-        "hr_max_learnt": profile.hr_max_learnt,
-        "hr_rest": profile.hr_rest,
-        "hidden": profile.hidden,
-        "updated_at": now_rfc3339(),
-    }
+    return {**profile.fields(), "updated_at": now_rfc3339()}
 
 
 def assignment_record(device_id: str, user_id: int, user_name: str, *, ignored: bool = False) -> dict[str, Any]:

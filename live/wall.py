@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from app.heartrate.ble import decode_measurement
-from app.heartrate.effort import Sex
 from app.heartrate.pages import parse_payload
 from app.heartrate.profiles import Profile, check_profile
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
@@ -134,18 +133,7 @@ class Wall:
         self.board.changed_hands()
 
     def _take_profile(self, record: dict[str, Any], at_us: int) -> None:
-        profile = Profile(
-            user_id=record["user_id"],
-            user_name=record["user_name"],
-            alias=record.get("alias"),
-            birth_year=record.get("birth_year"),
-            sex=None if record.get("sex") is None else Sex(record["sex"]),
-            weight_kg=record.get("weight_kg"),
-            hr_max_entered=record.get("hr_max"),
-            hr_max_learnt=record.get("hr_max_learnt"),
-            hr_rest=record.get("hr_rest"),
-            hidden=bool(record.get("hidden")),
-        )
+        profile = Profile.of(record)
         check_profile(profile, datetime.now(UTC).year)
         self.board.take_profile(profile, at_us)
         self.board.changed_hands()

@@ -5,7 +5,7 @@ from typing import Optional, Self
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import DAY_S, TimeSpan, ask, names
+from app.apis.question import TimeSpan, ask, names, require_at_most_a_day
 from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
 
 DEFAULT_WINDOW_S = 600
@@ -18,10 +18,7 @@ class GroupParams(TimeSpan):
 
     @model_validator(mode="after")
     def _at_most_a_day(self) -> Self:
-        first, last = self.seconds(DEFAULT_WINDOW_S)
-        if last - first >= DAY_S:
-            name = "window_seconds" if self.window_seconds is not None else "start"
-            raise ValueError(f"{name}: at most {DAY_S} seconds can be answered at once")
+        require_at_most_a_day(self, DEFAULT_WINDOW_S)
         return self
 
 

@@ -37,22 +37,7 @@ class PeopleAnswer(BaseModel):
 def get_people(client: MooseClient, _params: PeopleParams) -> PeopleAnswer:
     """Read the newest profiles."""
     return PeopleAnswer(
-        entries=[
-            PersonEntry(
-                user_id=profile.user_id,
-                user_name=profile.user_name,
-                alias=profile.alias,
-                birth_year=profile.birth_year,
-                sex=profile.sex,
-                weight_kg=profile.weight_kg,
-                hr_max=profile.hr_max_entered,
-                hr_max_learnt=profile.hr_max_learnt,
-                hr_rest=profile.hr_rest,
-                hidden=profile.hidden,
-                zones=zones_of(profile),
-            )
-            for profile in profiles(client).values()
-        ]
+        entries=[PersonEntry(**profile.fields(), zones=zones_of(profile)) for profile in profiles(client).values()]
     )
 
 

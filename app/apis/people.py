@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from app.apis.question import ask
 from app.datamodels.person_profile import person_profile_pipeline
-from app.heartrate.effort import Sex
 from app.heartrate.profiles import InvalidProfileError, Profile, check_profile
 
 
@@ -59,20 +58,9 @@ def profiles(client: MooseClient) -> dict[int, Profile]:
     year = datetime.now(UTC).year
     for row in rows:
         try:
-            profile = Profile(
-                user_id=row.user_id,
-                user_name=row.user_name,
-                alias=row.alias,
-                birth_year=row.birth_year,
-                sex=None if row.sex is None else Sex(row.sex),
-                weight_kg=row.weight_kg,
-                hr_max_entered=row.hr_max,
-                hr_max_learnt=row.hr_max_learnt,
-                hr_rest=row.hr_rest,
-                hidden=bool(row.hidden),
-            )
+            profile = Profile.of(row.model_dump())
             check_profile(profile, year)
-        except (ValueError, InvalidProfileError):
+        except InvalidProfileError:
             continue  # it went to the dead letter queue when it came
         known[row.user_id] = profile
     return known

@@ -58,6 +58,14 @@ class TimeSpan(BaseModel):
         return last - (self.window_seconds or default_window_s) + 1, last
 
 
+def require_at_most_a_day(span: TimeSpan, default_window_s: int) -> None:
+    """For a validator: raise `ValueError`, naming the parameter, where the span is longer."""
+    first, last = span.seconds(default_window_s)
+    if last - first >= DAY_S:
+        name = "window_seconds" if span.window_seconds is not None else "start"
+        raise ValueError(f"{name}: at most {DAY_S} seconds can be answered at once")
+
+
 def names(comma_separated: str | None) -> list[str]:
     """The names in a comma separated parameter; none: everybody."""
     return [name.strip() for name in (comma_separated or "").split(",") if name.strip()]

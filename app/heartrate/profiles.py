@@ -1,6 +1,8 @@
 """What is known of a person, and what follows from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.heartrate.effort import Sex
 from app.heartrate.hr_max import (
@@ -53,6 +55,40 @@ class Profile:
     hr_max_learnt: int | None = None
     hr_rest: int | None = None
     hidden: bool = False
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Profile":
+        """The profile of a record (person_profile's fields; absent: unknown). Raises `InvalidProfileError`."""
+        sex = fields.get("sex")
+        if sex is not None and sex not in list(Sex):
+            raise InvalidProfileError(f"sex: {sex[:40]!r} is neither of {', '.join(Sex)}")
+        return cls(
+            user_id=fields["user_id"],
+            user_name=fields["user_name"],
+            alias=fields.get("alias"),
+            birth_year=fields.get("birth_year"),
+            sex=None if sex is None else Sex(sex),
+            weight_kg=fields.get("weight_kg"),
+            hr_max_entered=fields.get("hr_max"),
+            hr_max_learnt=fields.get("hr_max_learnt"),
+            hr_rest=fields.get("hr_rest"),
+            hidden=bool(fields.get("hidden")),
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of a record; `of` takes them."""
+        return {
+            "user_id": self.user_id,
+            "user_name": self.user_name,
+            "alias": self.alias,
+            "birth_year": self.birth_year,
+            "sex": self.sex,
+            "weight_kg": self.weight_kg,
+            "hr_max": self.hr_max_entered,
+            "hr_max_learnt": self.hr_max_learnt,
+            "hr_rest": self.hr_rest,
+            "hidden": self.hidden,
+        }
 
     def age(self, year: int) -> int | None:
         """Years, give or take one."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.heartrate.effort import Sex, edwards_points, energy_kcal, keytel_kcal_per_minute
 from app.heartrate.hr_max import HRMax, HRMaxSource, hr_max, learn, tanaka
 from app.heartrate.hrv import rmssd
+from app.heartrate.profiles import InvalidProfileError, Profile
 from app.heartrate.recovery import recovery
 from app.heartrate.zones import ZONES, Basis, time_in_zones, zone_scale
 
@@ -133,3 +134,14 @@ def test_rmssd_is_refused_where_much_is_missing() -> None:
     assert rmssd([5000.0 if i % 10 == 0 else interval for i, interval in enumerate(good)]) is None
     assert rmssd(good[:20]) is None
     assert rmssd([]) is None
+
+
+def test_a_profile_is_its_record() -> None:
+    record = {
+        "user_id": 7, "user_name": "Ada Lovelace", "alias": "Ada", "birth_year": 1986, "sex": "female", "weight_kg": 60.0,
+        "hr_max": 185, "hr_max_learnt": 188, "hr_rest": 55, "hidden": True,
+    }  # fmt: skip
+    assert Profile.of(record).fields() == record
+    assert Profile.of({"user_id": 7, "user_name": "Ada"}) == Profile(7, "Ada")
+    with pytest.raises(InvalidProfileError, match="^sex:"):
+        Profile.of({**record, "sex": "other"})

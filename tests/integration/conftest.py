@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.beatstream import Beatstream
+from tests.integration.live import LiveServer
 
 EMPTY_QUESTIONS: dict[str, dict[str, str]] = {
     "getLatestUserHeartRates": {},
@@ -36,3 +37,14 @@ def beatstream() -> Iterator[Beatstream]:
             yield stack
         finally:
             stack.end()
+
+
+@pytest.fixture(scope="module")
+def live(beatstream: Beatstream) -> Iterator[LiveServer]:
+    """A wall of the module's own, with an empty board."""
+    server = LiveServer(beatstream)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

@@ -22,16 +22,6 @@ pytestmark = pytest.mark.stack
 START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def live(beatstream: Beatstream) -> Iterator[LiveServer]:
-    server = LiveServer(beatstream)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
 @pytest.fixture
 def screen(live: LiveServer) -> Iterator[Screen]:
     with watching(live.url) as screen:

@@ -43,16 +43,6 @@ def browser() -> Iterator[Browser]:
         pytest.fail(str(error), pytrace=False)
 
 
-@pytest.fixture(scope="module")
-def live(beatstream: Beatstream) -> Iterator[LiveServer]:
-    server = LiveServer(beatstream)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
 @contextmanager
 def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
     """A page that says all that goes wrong in it."""
