@@ -23,5 +23,5 @@ def test_sessions_that_can_be(kind: str) -> None:
     ],
 )
 def test_what_cannot_be_is_named(session: tuple[str, str, str, int, int | None, int | None], field: str) -> None:
-    with pytest.raises(InvalidSessionError, match=f"^{field}:"):
+    with pytest.raises(InvalidSessionError, match=rf"^{field}:"):
         check_session(*session)
