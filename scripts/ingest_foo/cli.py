@@ -208,7 +208,8 @@ def run(
             delivered = service.run(sources, stopping, seconds=seconds, wait=wait)
         except StickError as error:
             stack.close()
-            _fail(str(error), _EXIT_OF[error.trouble])
+            hint = " (--no-ant: Bluetooth straps only; --wait: a stick may come later)" if ble else ""
+            _fail(f"{error}{hint}", _EXIT_OF[error.trouble])
     service.report()
     if not delivered and not quiet:
         console.print(f"what waits is kept in {folder} and sent at the next start", soft_wrap=True)

@@ -179,6 +179,7 @@ class Spool:
 
     def _begin(self, segment: int) -> None:
         file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        _sync_folder(self._folder)
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 os.fdatasync(self._file)
@@ -263,6 +264,16 @@ def cut_torn_line(path: Path) -> int:
     if whole < len(data):
         os.truncate(path, whole)
     return whole
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the folder's own entries to the disk: a new file is not there without its name."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _count_lines(path: Path, offset: int) -> int:
