@@ -1,8 +1,8 @@
 """Throughput of the whole pipeline, broker to table, and that of the framework's own floor in the same run.
 
 One producer puts the packets of a class on the raw topic as fast as the broker takes them; the clock runs from the
-first one until the last beat is visible in `unified_hr_packet`. The reference is `reference_main`: the same topics and tables,
-functions that copy. Both start with an empty database and with their workers warmed up.
+first one until the last beat is visible in `unified_hr_packet`. The reference is `reference_main`: the same topics and
+tables, functions that copy. Both start with an empty database and with their workers warmed up.
 """
 
 import json

@@ -91,7 +91,7 @@ async def assign(wall: Wall, body: AssignBody) -> Result:
     if body.user_id is None:
         if body.user_name is None:
             raise ActionError("Choose a person or type a name.", "user_name")
-        user_id, name = wall.board.people.new_user_id(), body.user_name
+        user_id, name = _new_user_id(wall), body.user_name
     else:
         profile = _person(wall, body.user_id)
         user_id, name = profile.user_id, profile.user_name
@@ -126,7 +126,7 @@ async def person(wall: Wall, body: PersonBody) -> Result:
     """A profile is new or changed. The straps worn now go on under the new name; beats of before keep the old one."""
     known = None if body.user_id is None else _person(wall, body.user_id)
     profile = Profile(
-        user_id=wall.board.people.new_user_id() if known is None else known.user_id,
+        user_id=_new_user_id(wall) if known is None else known.user_id,
         user_name=body.user_name,
         alias=body.alias,
         birth_year=body.birth_year,
@@ -143,6 +143,7 @@ async def person(wall: Wall, body: PersonBody) -> Result:
         field, _, reason = str(error).partition(": ")
         raise ActionError(reason, field) from error
     await wall.moose.ingest("person_profile", [profile_record(profile)])
+    wall.board.take_profile(profile, time.time_ns() // 1000)
     if known is not None and known.user_name != profile.user_name:
         renamed = [
             assignment_record(strap, profile.user_id, profile.user_name)
@@ -155,23 +156,25 @@ async def person(wall: Wall, body: PersonBody) -> Result:
 
 async def start_session(wall: Wall, body: SessionBody) -> Result:
     """A session begins; one that runs ends."""
-    running = wall.sessions.running()
     now = now_rfc3339()
     session_id = f"{now[:10]}-{secrets.token_hex(4)}"
-    records = [] if running is None else [{**running, "ended_at": now}]
-    records.append({"session_id": session_id, "name": body.name, "kind": body.kind, "started_at": now})
-    await wall.moose.ingest("training_session", records)
+    began = {"session_id": session_id, "name": body.name, "kind": body.kind, "started_at": now}
+    await _tell_sessions(wall, [*({**session, "ended_at": now} for session in wall.sessions.open()), began])
     return {"session_id": session_id}
 
 
 async def mark_stop(wall: Wall, _body: Body) -> Result:
     """Everybody stops now: recovery counts from here."""
-    return await _change_session(wall, "stop_marked_at")
+    running = _running(wall)
+    await _tell_sessions(wall, [{**running, "stop_marked_at": now_rfc3339()}])
+    return {"session_id": running["session_id"]}
 
 
 async def end_session(wall: Wall, _body: Body) -> Result:
     """The session ends."""
-    return await _change_session(wall, "ended_at")
+    running, now = _running(wall), now_rfc3339()
+    await _tell_sessions(wall, [{**session, "ended_at": now} for session in wall.sessions.open()])
+    return {"session_id": running["session_id"]}
 
 
 async def erase(wall: Wall, body: UserBody) -> Result:
@@ -181,9 +184,15 @@ async def erase(wall: Wall, body: UserBody) -> Result:
     if straps:
         await wall.moose.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in straps])
         await _until(wall, lambda: body.user_id not in _worn(wall))
+    wall.board.people.begin_erasure(body.user_id)
     erasure_id = secrets.token_hex(8)
     wall.board.parts.set(f"erasure:{erasure_id}", {"erasure_id": erasure_id, "user_id": body.user_id, "removed": None})
-    await wall.moose.ingest("erasure_request", [{"erasure_id": erasure_id, "user_id": body.user_id}])
+    try:
+        await wall.send("erasure_request", {"erasure_id": erasure_id, "user_id": body.user_id})
+    except MooseUnavailableError:
+        wall.board.people.end_erasure(body.user_id)
+        wall.board.parts.remove(f"erasure:{erasure_id}", time.time())
+        raise
     return {"erasure_id": erasure_id}
 
 
@@ -193,12 +202,24 @@ async def _to_nobody(wall: Wall, device_id: str, *, ignored: bool) -> Result:
     return {}
 
 
-async def _change_session(wall: Wall, field: str) -> Result:
+def _running(wall: Wall) -> dict[str, Any]:
     running = wall.sessions.running()
     if running is None:
         raise ActionError("No session is running.")
-    await wall.moose.ingest("training_session", [{**running, field: now_rfc3339()}])
-    return {"session_id": running["session_id"]}
+    return running
+
+
+async def _tell_sessions(wall: Wall, records: list[dict[str, Any]]) -> None:
+    await wall.moose.ingest("training_session", records)
+    # Another screen may ask for the next change before the topic has brought this one back.
+    for record in records:
+        wall.take_session(record)
+
+
+def _new_user_id(wall: Wall) -> int:
+    if not wall.past_known:
+        raise MooseUnavailableError("who is known has not been read yet")
+    return wall.board.people.new_user_id()
 
 
 async def _until(wall: Wall, condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
@@ -218,6 +239,8 @@ def _person(wall: Wall, user_id: int) -> Profile:
     profile = wall.board.people.profile(user_id)
     if profile is None:
         raise ActionError(f"Nobody with number {user_id} is known.", "user_id")
+    if wall.board.people.being_erased(user_id):
+        raise ActionError("All data of that person is being deleted.", "user_id")
     return profile
 
 

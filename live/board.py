@@ -7,8 +7,10 @@ from math import ceil
 from typing import Any
 
 from app.heartrate.contact import Contact, contact
+from app.heartrate.device_number import parse_device_id
 from app.heartrate.hr_max import HRMaxSource, learn
 from app.heartrate.profiles import Profile
+from app.heartrate.strap_id import check_bluetooth_address
 from app.heartrate.strap_signal import Battery, StrapSignal
 from app.heartrate.wearers import NOBODY, Assignment
 from app.heartrate.zones import HOLD_S, ZoneScale
@@ -27,6 +29,9 @@ SETTLED_S = 2.0
 
 ONE_STRAP_S = 3.0
 """A person with two straps is shown by one of them, until that one has been silent for so long."""
+
+AHEAD_S = 5.0
+"""What is heard further in the future than this was stamped by a clock that is wrong."""
 
 MOST_BEATS = 16
 _LOST_AFTER_S = 3.0
@@ -57,6 +62,18 @@ class Tile:
     """Beats that the screens have not been told of."""
     told_rate: int | None = None
     told_at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A radio packet, as the topic brings it."""
+
+    device_id: str
+    receiver_id: str
+    payload: bytes
+    at_us: int
+    """When it was heard, µs since 1970 UTC."""
+    rssi_dbm: int | None
 
 
 @dataclass(slots=True)
@@ -111,16 +128,15 @@ class Board:
     # --- in
 
     def take_beat(self, beat: Beat, now_s: float) -> None:
-        """A heartbeat. Those of long ago, of hidden people and of ignored straps are no news for a board."""
-        if now_s - beat.at_s > PARKED_AFTER_S or self.people.is_ignored(beat.device_id):
+        """A heartbeat. Those of long ago or yet to come, of hidden people and of ignored straps are no news here."""
+        if not now_s - PARKED_AFTER_S < beat.at_s < now_s + AHEAD_S or self.people.is_ignored(beat.device_id):
             return
         wearer = self.people.wearer(beat.device_id, round(now_s * 1_000_000))
         if wearer is not None and wearer.user_id != beat.user_id:
             return  # it was on its way as the strap changed hands
-        profile = self.people.profile(beat.user_id)
-        if profile is not None and profile.hidden:
-            return
         who = who_of(beat.user_id, beat.device_id)
+        if self.hidden(who):
+            return
         if beat.heart_rate is not None and ceil(beat.at_s) > self._closed_s:
             self._rates[ceil(beat.at_s)][who].append(beat.heart_rate)
         tile = self._tiles.get(who)
@@ -136,19 +152,30 @@ class Board:
         tile.heart_rate = tile.heart_rate if beat.heart_rate is None else beat.heart_rate
         tile.told.append(beat.at_s)
 
-    def take_packet(self, device_id: str, receiver_id: str, payload: bytes, at_us: int, rssi_dbm: int | None) -> None:
-        """A radio packet: it tells of signal and battery, and that the strap is there."""
-        signals = self._signals[device_id]
-        signal = signals.get(receiver_id)
-        if signal is None:
-            signal = signals[receiver_id] = StrapSignal()
-        last_us = signal.reception.last_us
-        if last_us is None or at_us >= last_us:
-            signal.hear(payload, at_us, rssi_dbm)
+    def take_packet(self, heard: Packet, now_s: float) -> None:
+        """A radio packet: it tells of signal and battery, and that the strap is there.
 
-    def take_notification(self, device_id: str, notified: Notified) -> None:
-        """A Bluetooth strap's notification."""
+        Raises `InvalidDeviceId` where it names no strap.
+        """
+        if heard.at_us / 1_000_000 > now_s + AHEAD_S:
+            return
+        if heard.device_id not in self._signals:
+            parse_device_id(heard.device_id)
+        signals = self._signals[heard.device_id]
+        signal = signals.get(heard.receiver_id)
+        if signal is None:
+            signal = signals[heard.receiver_id] = StrapSignal()
+        last_us = signal.reception.last_us
+        if last_us is None or heard.at_us >= last_us:
+            signal.hear(heard.payload, heard.at_us, heard.rssi_dbm)
+
+    def take_notification(self, device_id: str, notified: Notified, now_s: float) -> None:
+        """A Bluetooth strap's notification. Raises `InvalidDeviceId` where it names no strap."""
+        if notified.at_us / 1_000_000 > now_s + AHEAD_S:
+            return
         known = self._bluetooth.get(device_id)
+        if known is None:
+            check_bluetooth_address(device_id)
         if known is None or notified.at_us >= known.at_us:
             self._bluetooth[device_id] = notified
 
@@ -211,7 +238,7 @@ class Board:
             maximum = None if profile is None else profile.hr_max(year)
             if profile is None or maximum is None or maximum.source is HRMaxSource.ENTERED or rate <= maximum.bpm:
                 continue
-            since_s = self.people.known_since_us(profile.user_id) / 1_000_000
+            since_s = self.people.learnt_since_us(profile.user_id) / 1_000_000
             seconds = [(second, rates.get(who)) for second, rates in self._trends.items() if second > since_s]
             higher = learn(seconds, maximum.bpm)
             if higher is not None:
@@ -222,8 +249,9 @@ class Board:
         """Whether a wearer is not to be shown."""
         if who[0] == "s":
             return self.people.is_ignored(who[1:])
-        profile = self.people.profile(int(who[1:]))
-        return profile is not None and profile.hidden
+        user_id = int(who[1:])
+        profile = self.people.profile(user_id)
+        return self.people.being_erased(user_id) or (profile is not None and profile.hidden)
 
     # --- parts
 
@@ -231,13 +259,15 @@ class Board:
         wearer = self.people.wearer(tile.device_id, now_us)
         if wearer is not None and wearer.user_id != tile.user_id:
             return True
-        profile = self.people.profile(tile.user_id)
         silent_s = now_us / 1_000_000 - self._heard_s(tile)
-        hidden = profile is not None and profile.hidden
+        hidden = self.hidden(who_of(tile.user_id, tile.device_id))
         return hidden or self.people.is_ignored(tile.device_id) or silent_s > GONE_AFTER_S
 
     def _remove(self, who: str, now_s: float) -> None:
         del self._tiles[who]
+        if self.hidden(who):
+            for entry in self.parts.seconds():
+                entry[-1].pop(who, None)
         for key in (f"tile:{who}", f"beat:{who}"):
             self.parts.remove(key, now_s)
 
@@ -305,6 +335,7 @@ class Board:
                     "hidden": profile.hidden,
                     "hr_max_source": None if maximum is None else maximum.source,
                     "straps": self._worn.get(profile.user_id, []),
+                    "updated_at": self.people.known_since_us(profile.user_id) / 1_000_000,
                 },
             )
         for key in self.parts.keys("person:"):

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.heartrate.profiles import Profile
 from app.heartrate.zones import ZoneScale
 from live.export import Heard
+from live.moose import MooseUnavailableError
 from live.records import now_rfc3339
 from live.wall import Wall
 
@@ -39,14 +40,14 @@ def people(wall: Wall) -> list[dict[str, Any]]:
 
 async def session(wall: Wall, session_id: str) -> dict[str, Any]:
     """A session and its summary. Raises `HTTPException` 404."""
-    known = await _session(wall, session_id)
+    known = _session(wall, session_id)
     return {"session": known, "entries": await wall.moose.entries("getSessionSummary", session_id=session_id)}
 
 
 async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
     """One person's seconds, beats and summary."""
     if span.session is not None:
-        known = await _session(wall, span.session)
+        known = _session(wall, span.session)
         start, end = known["started_at"], known["ended_at"] or now_rfc3339()
         asked = {"session_id": span.session}
     else:
@@ -79,7 +80,7 @@ async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
 
 async def heard(wall: Wall, user_id: int, session_id: str) -> tuple[Heard, ZoneScale | None]:
     """What an export holds, and the person's zones. Raises `HTTPException` 404."""
-    await _session(wall, session_id)
+    _session(wall, session_id)
     seconds, beats = await asyncio.gather(
         wall.moose.entries("getUserHeartRateHistory", user_id=user_id, session_id=session_id),
         wall.moose.entries("getUserBeats", user_id=user_id, session_id=session_id),
@@ -99,8 +100,15 @@ def _zones(profile: Profile) -> dict[str, Any] | None:
     return None if table is None else asdict(table)
 
 
-async def _session(wall: Wall, session_id: str) -> dict[str, Any]:
-    for known in await wall.moose.entries("getSessions", limit=10_000):
-        if known["session_id"] == session_id:
-            return known
-    raise HTTPException(404, "No such session is known.")
+def sessions(wall: Wall) -> list[dict[str, Any]]:
+    """All sessions, the newest first. Raises `MooseUnavailableError` while they have not been read."""
+    if not wall.past_known:
+        raise MooseUnavailableError("The sessions have not been read yet")
+    return wall.sessions.all()
+
+
+def _session(wall: Wall, session_id: str) -> dict[str, Any]:
+    known = wall.sessions.get(session_id)
+    if known is None:
+        raise HTTPException(404, "No such session is known.")
+    return known

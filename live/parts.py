@@ -68,10 +68,14 @@ class Parts:
             self._forgotten = max(self._forgotten, self._seconds[0][0])
         self._seconds.append((self.version, entry))
 
+    def seconds(self) -> list[list[Any]]:
+        """The seconds that are kept."""
+        return [entry for _, entry in self._seconds]
+
     def since(self, version: int) -> Changes:
         """What has changed since a version; all, where that is too long ago or was never."""
         if not max(1, self._forgotten) <= version <= self.version:
-            return Changes(whole=True, set=dict(self._values), gone=[], seconds=[entry for _, entry in self._seconds])
+            return Changes(whole=True, set=dict(self._values), gone=[], seconds=self.seconds())
         keys = []
         for key in reversed(self._changed):
             if self._changed[key] <= version:

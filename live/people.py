@@ -11,16 +11,21 @@ class People:
 
     def __init__(self) -> None:
         self._profiles: dict[int, tuple[int, Profile]] = {}
+        self._names: dict[int, tuple[int, str]] = {}
         self._book = WearerBook()
         self._ignored: dict[str, tuple[int, bool]] = {}
         self._erased: dict[int, int] = {}
+        self._underway: set[int] = set()
         self._devices: set[str] = set()
         self._reserved = 0
 
     def note_profile(self, profile: Profile, at_us: int) -> None:
         """A profile as of a moment, µs since 1970 UTC."""
+        if at_us <= self._erased.get(profile.user_id, -1):
+            return
+        self._note_name(profile.user_id, profile.user_name, at_us)
         known = self._profiles.get(profile.user_id)
-        if at_us > self._erased.get(profile.user_id, -1) and (known is None or at_us >= known[0]):
+        if known is None or at_us >= known[0]:
             self._profiles[profile.user_id] = (at_us, profile)
 
     def note_assignment(self, device_id: str, assignment: Assignment, *, ignored: bool) -> None:
@@ -32,38 +37,58 @@ class People:
             self._ignored[device_id] = (since_us, ignored and wearer.user_id == NOBODY)
         if wearer.user_id == NOBODY or since_us <= self._erased.get(wearer.user_id, -1):
             return
-        known = self._profiles.get(wearer.user_id)
-        if known is None:
-            # Nothing but a name is known; any profile is better than that.
-            self._profiles[wearer.user_id] = (-1, Profile(wearer.user_id, wearer.user_name))
-        elif since_us > known[0] and wearer.user_name != known[1].user_name:
-            self._profiles[wearer.user_id] = (known[0], replace(known[1], user_name=wearer.user_name))
+        self._note_name(wearer.user_id, wearer.user_name, since_us)
+        # Nothing but a name is known; any profile is better than that.
+        self._profiles.setdefault(wearer.user_id, (-1, Profile(wearer.user_id, wearer.user_name)))
+
+    def _note_name(self, user_id: int, name: str, at_us: int) -> None:
+        if at_us >= self._names.get(user_id, (at_us, ""))[0]:
+            self._names[user_id] = (at_us, name)
 
     def note_erasure(self, user_id: int, at_us: int) -> None:
         """A person's data was removed."""
         self._erased[user_id] = max(at_us, self._erased.get(user_id, -1))
-        known = self._profiles.get(user_id)
-        if known is not None and known[0] <= at_us:
-            del self._profiles[user_id]
+        self._book.forget(user_id, at_us)
+        self._underway.discard(user_id)
+        for known in (self._profiles, self._names):
+            if user_id in known and known[user_id][0] <= at_us:
+                del known[user_id]
+
+    def begin_erasure(self, user_id: int) -> None:
+        """A person's data is being removed: until that is told to be done, nothing new may be said of them."""
+        self._underway.add(user_id)
+
+    def end_erasure(self, user_id: int) -> None:
+        """It could not be asked for."""
+        self._underway.discard(user_id)
+
+    def being_erased(self, user_id: int) -> bool:
+        """Whether that goes on."""
+        return user_id in self._underway
 
     def everybody(self) -> list[Profile]:
         """All profiles, by user_id."""
-        return [profile for _, (_, profile) in sorted(self._profiles.items())]
+        return [profile for user_id in sorted(self._profiles) if (profile := self.profile(user_id)) is not None]
 
     def profile(self, user_id: int) -> Profile | None:
-        """A person; None: not known."""
+        """A person under their newest name; None: not known."""
         known = self._profiles.get(user_id)
-        return None if known is None else known[1]
+        if known is None:
+            return None
+        name = self._names.get(user_id, (0, known[1].user_name))[1]
+        return known[1] if name == known[1].user_name else replace(known[1], user_name=name)
 
     def known_since_us(self, user_id: int) -> int:
-        """The moment of a person's profile, µs since 1970 UTC."""
-        known = self._profiles.get(user_id)
-        return 0 if known is None else known[0]
+        """The moment of a person's profile or newer name, µs since 1970 UTC."""
+        return max(0, self._profiles.get(user_id, (0, None))[0], self._names.get(user_id, (0, ""))[0])
+
+    def learnt_since_us(self, user_id: int) -> int:
+        """From when on a heart rate counts for learning: what was held before the newest profile was known to it."""
+        return max(0, self._profiles.get(user_id, (0, None))[0])
 
     def new_user_id(self) -> int:
-        """A number that nobody has, given out once."""
-        highest = max(self._profiles, default=0)
-        self._reserved = max(self._reserved, highest, *self._erased, 0) + 1
+        """A number that nobody has or had, given out once."""
+        self._reserved = max(self._reserved, *self._profiles, *self._names, *self._erased, 0) + 1
         return self._reserved
 
     def devices(self) -> set[str]:

@@ -35,6 +35,7 @@ class PersonPart(TypedDict):
     hidden: bool
     hr_max_source: Literal["entered", "learnt", "estimated"] | None
     straps: list[str]
+    updated_at: float
 
 
 class StrapPart(TypedDict):

@@ -1,8 +1,12 @@
 """HTTP: pages, events, data, actions. Thin; the thinking is elsewhere."""
 
+import asyncio
 import importlib.resources
+import ipaddress
 import json
+import os
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,6 +60,12 @@ SLOW_SCREEN_TIMEOUT_S = 30.0
 """A screen that takes nothing for so long is disconnected; it comes back by itself."""
 
 LARGEST_BODY = 10_000
+OWN_NAMES = {
+    "localhost",
+    socket.gethostname().lower(),
+    socket.getfqdn().lower(),
+    *filter(None, os.environ.get("BEATSTREAM_LIVE_HOSTS", "").lower().split(",")),
+}
 HEADERS = {
     # uPlot sizes its canvas by style attributes.
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -112,6 +122,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if not _is_this_machine(request.url.hostname or ""):
+            text = "Call this machine by its own name or address (or see BEATSTREAM_LIVE_HOSTS)."
+            await _error(403, text)(scope, receive, send)
+            return
         origin = request.headers.get("origin")
         if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != request.headers.get("host"):
             await _error(403, "This page belongs to another site.")(scope, receive, send)
@@ -159,7 +173,7 @@ async def people(request: Request) -> Response:
 
 async def sessions(request: Request) -> Response:
     """All sessions."""
-    return JSONResponse({"entries": await _wall(request).moose.entries("getSessions")})
+    return JSONResponse({"entries": data.sessions(_wall(request))})
 
 
 async def session(request: Request) -> Response:
@@ -182,11 +196,23 @@ async def export(request: Request) -> Response:
     heard, scale = await data.heard(wall, user_id, session_id)
     if not heard.seconds:
         raise HTTPException(404, "Nobody with that number had a heart rate in that session.")
-    name = re.sub(r"[^\w.-]", "_", f"{session_id}-{user_id}.{kind}")
+    name = re.sub(r"[^\w.-]", "_", f"{session_id}-{user_id}.{kind}", flags=re.ASCII)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     if kind == "csv":
-        return Response(to_csv(heard, scale), media_type="text/csv", headers=headers)
-    return Response(to_fit(heard), media_type="application/vnd.ant.fit", headers=headers)
+        return Response(await asyncio.to_thread(to_csv, heard, scale), media_type="text/csv", headers=headers)
+    # Seconds of work for a long session: the screens go on meanwhile.
+    return Response(await asyncio.to_thread(to_fit, heard), media_type="application/vnd.ant.fit", headers=headers)
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a name in a URL is this machine's. Another site's name may be made to lead here (DNS rebinding)."""
+    if host in OWN_NAMES or host.endswith((".localhost", ".local")):
+        return True
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _wall(request: Request) -> Wall:
@@ -212,9 +238,11 @@ def _action(
     body_type: type[BaseModel], act: Callable[..., Awaitable[actions.Result]]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        body = await request.body()
-        if len(body) > LARGEST_BODY:
-            raise HTTPException(413, "That is too long.")
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise HTTPException(413, "That is too long.")
         return JSONResponse(await act(_wall(request), body_type.model_validate_json(body)))
 
     return endpoint

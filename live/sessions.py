@@ -23,10 +23,25 @@ class Sessions:
         check_session(session["session_id"], session["name"], session["kind"], started_us, ended_us, stopped_us)
         self._sessions[record["session_id"]] = session
 
+    def knows(self, session_id: str) -> bool:
+        """Whether there is one of that id."""
+        return session_id in self._sessions
+
+    def get(self, session_id: str) -> dict[str, Any] | None:
+        """A session; None: there is none."""
+        return self._sessions.get(session_id)
+
+    def all(self) -> list[dict[str, Any]]:
+        """All of them, the newest first."""
+        return sorted(self._sessions.values(), key=_started_s, reverse=True)
+
+    def open(self) -> list[dict[str, Any]]:
+        """Those that have no end, the newest first."""
+        return [session for session in self.all() if session["ended_at"] is None]
+
     def running(self) -> dict[str, Any] | None:
         """The newest of those that have no end."""
-        open_ones = [session for session in self._sessions.values() if session["ended_at"] is None]
-        return max(open_ones, key=lambda session: _unix_s(session["started_at"]) or 0.0, default=None)
+        return next(iter(self.open()), None)
 
     def running_part(self) -> dict[str, Any] | None:
         """As the screens know it."""
@@ -48,3 +63,7 @@ def _us(rfc3339: str | None) -> int | None:
 
 def _unix_s(rfc3339: str | None) -> float | None:
     return None if rfc3339 is None else datetime.fromisoformat(rfc3339).timestamp()
+
+
+def _started_s(session: dict[str, Any]) -> float:
+    return datetime.fromisoformat(session["started_at"]).timestamp()

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 MOST_AT_ONCE = 1000
+SEND_TIMEOUT_MS = 5000
 _POLL_S = 0.5
 _RETRY_S = 1.0
 
@@ -125,3 +126,12 @@ class Follower(threading.Thread):
             self.unreadable += 1
             return None
         return Message(self._streams[message.topic()], record, message.timestamp()[1] * 1000)
+
+
+def send(settings: dict[str, str], topic: str, record: dict[str, Any]) -> bool:
+    """Put one record on a topic; whether the broker has it. For what is sent seldom: it connects each time."""
+    producer = Producer({**settings, "acks": "all", "message.timeout.ms": SEND_TIMEOUT_MS, "log_level": 0})
+    delivered: list[bool] = []
+    producer.produce(topic, json.dumps(record), on_delivery=lambda error, _message: delivered.append(error is None))
+    producer.flush(SEND_TIMEOUT_MS / 1000 + 1)
+    return delivered == [True]

@@ -1,8 +1,10 @@
 """Keeps the board: follows the topics, asks the APIs for what was before, and publishes to the screens."""
 
 import asyncio
+import signal
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -12,13 +14,13 @@ from app.heartrate.pages import parse_payload
 from app.heartrate.profiles import Profile, check_profile
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
 from app.heartrate.wearers import Assignment, Wearer, check_assignment
-from live.board import HISTORY_S, Beat, Board, Effort, Notified, who_of
+from live.board import HISTORY_S, Beat, Board, Effort, Notified, Packet, who_of
 from live.feed import Feed
-from live.moose import Moose, MooseError
+from live.moose import Moose, MooseError, MooseUnavailableError
 from live.records import profile_record, to_us
 from live.sessions import Sessions
 from live.settings import Settings
-from live.streams import Follower, Message
+from live.streams import Follower, Message, send
 
 NEWS = ("unified_hr_packet", "raw_ant_hr_packet", "bluetooth_hr_packet")
 REGISTRY = ("strap_assignment", "person_profile", "training_session", "erasure_report")
@@ -28,6 +30,11 @@ EFFORT_EVERY_S = 5.0
 EFFORT_WINDOW_S = 3600
 LINK_EVERY_S = 2.0
 RETRY_S = 1.0
+
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
+"""What a record raises that is not what it should be."""
+
+MOST_SESSIONS = 10_000
 UNSETTLED_S = 3
 """The newest seconds of a table may still grow: Moose writes once a second."""
 
@@ -41,8 +48,9 @@ class Wall:
         self.moose = Moose(settings.moose_url)
         self._settings = settings
         self._followers: list[Follower] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._learning = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.past_known = False
+        """Whether all that was stored has been read."""
         self.unusable = 0
         """Records that could not be shown; the pipeline says what is wrong with them."""
 
@@ -54,15 +62,29 @@ class Wall:
             follower = Follower(self._settings.kafka(), topics, self._hand_over, from_beginning=from_beginning)
             self._followers.append(follower)
             follower.start()
-        self._tasks = [asyncio.create_task(work()) for work in (self._tick, self._read_past, self._effort, self._link)]
+        for work in (self._tick, self._read_past, self._effort, self._link):
+            self._begin(work())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        ending = list(self._tasks)
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await asyncio.gather(*(asyncio.to_thread(follower.stop) for follower in self._followers))
         await self.moose.close()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # Better to begin anew, with the launcher's help, than to show a board that stands still.
+            traceback.print_exception(task.exception())
+            signal.raise_signal(signal.SIGTERM)
 
     # --- topics
 
@@ -75,7 +97,7 @@ class Wall:
         for message in messages:
             try:
                 self._take(message, now_s)
-            except (ValueError, KeyError, TypeError):
+            except UNUSABLE:
                 self.unusable += 1
 
     def _take(self, message: Message, now_s: float) -> None:
@@ -91,28 +113,28 @@ class Wall:
                 )
                 self.board.take_beat(beat, now_s)
             case "raw_ant_hr_packet":
-                self.board.take_packet(
+                packet = Packet(
                     record["device_id"],
                     record.get("receiver_id") or "",
                     parse_payload(record["ant_hr_packet"]),
                     _moment_us(record.get("received_at"), message.at_us),
                     record.get("rssi_dbm"),
                 )
+                self.board.take_packet(packet, now_s)
             case "bluetooth_hr_packet":
-                self._take_notification(record, message.at_us)
+                self._take_notification(record, message.at_us, now_s)
             case "strap_assignment":
                 self._take_assignment(record, message.at_us)
             case "person_profile":
                 self._take_profile(record, _moment_us(record.get("updated_at"), message.at_us))
             case "training_session":
-                self.sessions.take(record)
-                self.board.parts.set("session", self.sessions.running_part())
+                self.take_session(record)
             case "erasure_report":
                 at_us = _moment_us(record["erased_at"], message.at_us)
                 self.board.take_erasure(record["erasure_id"], record["user_id"], record["removed"], at_us, now_s)
                 self.board.changed_hands()
 
-    def _take_notification(self, record: dict[str, Any], seen_us: int) -> None:
+    def _take_notification(self, record: dict[str, Any], seen_us: int, now_s: float) -> None:
         percent = record.get("battery_percent")
         self.board.take_notification(
             record["device_id"],
@@ -122,13 +144,21 @@ class Wall:
                 record.get("rssi_dbm"),
                 None if percent is None else Battery(f"{percent} %", percent < LOW_BATTERY_PERCENT),
             ),
+            now_s,
         )
 
+    def take_session(self, record: dict[str, Any]) -> None:
+        """A session as known from now on."""
+        self.sessions.take(record)
+        self.board.parts.set("session", self.sessions.running_part())
+
     def _take_assignment(self, record: dict[str, Any], seen_us: int) -> None:
-        device_id, wearer = record["device_id"], Wearer(record["user_id"], record["user_name"])
-        check_assignment(device_id, wearer.user_id, wearer.user_name)
         since = record.get("assigned_at")
-        assignment = Assignment(_moment_us(since, seen_us), wearer, since is not None)
+        self._assign(record, Assignment(_moment_us(since, seen_us), _wearer(record), since is not None))
+
+    def _assign(self, record: dict[str, Any], assignment: Assignment) -> None:
+        device_id, wearer = record["device_id"], assignment.wearer
+        check_assignment(device_id, wearer.user_id, wearer.user_name)
         self.board.take_assignment(device_id, assignment, ignored=bool(record.get("ignored")))
         self.board.changed_hands()
 
@@ -138,6 +168,11 @@ class Wall:
         self.board.take_profile(profile, at_us)
         self.board.changed_hands()
 
+    async def send(self, stream: str, record: dict[str, Any]) -> None:
+        """Put a record on a topic that has no ingest API. Raises `MooseUnavailableError`."""
+        if not await asyncio.to_thread(send, self._settings.kafka(), self._settings.topic(stream), record):
+            raise MooseUnavailableError("The broker does not answer")
+
     # --- work
 
     async def _tick(self) -> None:
@@ -146,33 +181,53 @@ class Wall:
             self.board.tick(now_s)
             self.feed.publish()
             for profile in self.board.learnt(now_s):
-                await self._remember(profile)
+                # It counts from now on, and is told to the pipeline.
+                self.board.take_profile(profile, time.time_ns() // 1000)
+                self._begin(self._tell(profile))
             await asyncio.sleep(TICK_S - time.time() % TICK_S)
 
-    async def _remember(self, profile: Profile) -> None:
-        """A maximum that was learnt counts from now on, and is told to the pipeline."""
-        self.board.take_profile(profile, time.time_ns() // 1000)
+    async def _tell(self, profile: Profile) -> None:
         with suppress(MooseError):  # it is learnt again when it is reached again
             await self.moose.ingest("person_profile", [profile_record(profile)])
 
     async def _read_past(self) -> None:
         """What was before this process: people, straps, sessions and the last ten minutes."""
-        while True:
+        while not self.past_known:
             try:
-                for entry in await self.moose.entries("getPeople"):
-                    self._take_profile(entry, 0)
-                for entry in await self.moose.entries("getStrapAssignments"):
-                    wearer = Wearer(entry["user_id"], entry["user_name"])
-                    assignment = Assignment(_moment_us(entry["since"], 0), wearer, entry["explicit"])
-                    self.board.take_assignment(entry["device_id"], assignment, ignored=entry["ignored"])
-                for entry in await self.moose.entries("getSessions"):
-                    self.sessions.take(entry)
-                self.board.parts.set("session", self.sessions.running_part())
+                await self._read_registry()
                 self.board.take_history(await self._past_seconds())
+                self.past_known = True
             except MooseError:
                 await asyncio.sleep(RETRY_S)
-            else:
-                return
+
+    async def _read_registry(self) -> None:
+        takers: tuple[tuple[str, dict[str, int], Callable[[dict[str, Any]], None]], ...] = (
+            ("getErasures", {}, self._read_erasure),
+            ("getPeople", {}, lambda entry: self._take_profile(entry, _moment_us(entry["updated_at"], 0))),
+            (
+                "getStrapAssignments",
+                {},
+                lambda entry: self._assign(
+                    entry, Assignment(_moment_us(entry["since"], 0), _wearer(entry), entry["explicit"])
+                ),
+            ),
+            ("getSessions", {"limit": MOST_SESSIONS}, self._read_session),
+        )
+        for api, parameters, take in takers:
+            for entry in await self.moose.entries(api, **parameters):
+                try:
+                    take(entry)
+                except UNUSABLE:
+                    self.unusable += 1
+
+    def _read_erasure(self, entry: dict[str, Any]) -> None:
+        at_us = _moment_us(entry["erased_at"], 0)
+        self.board.take_erasure(entry["erasure_id"], entry["user_id"], entry["removed"], at_us, time.time())
+
+    def _read_session(self, entry: dict[str, Any]) -> None:
+        # What the topic tells is newer than what the table had.
+        if not self.sessions.knows(entry["session_id"]):
+            self.take_session(entry)
 
     async def _past_seconds(self) -> dict[int, dict[str, float]]:
         since = datetime.now(UTC) - timedelta(seconds=HISTORY_S)
@@ -201,9 +256,15 @@ class Wall:
 
     async def _link(self) -> None:
         while True:
+            if not all(follower.is_alive() for follower in self._followers):
+                raise RuntimeError("a follower of the topics has ended")
             broker = all(follower.connected for follower in self._followers)
             self.board.parts.set("link", {"broker": broker, "moose": await self.moose.answers()})
             await asyncio.sleep(LINK_EVERY_S)
+
+
+def _wearer(record: dict[str, Any]) -> Wearer:
+    return Wearer(record["user_id"], record["user_name"])
 
 
 def _moment_us(rfc3339: str | None, otherwise_us: int) -> int:

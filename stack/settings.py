@@ -38,6 +38,13 @@ class Settings:
         return self.state / "logs" / "moose.log"
 
 
+def _reached(listens: str) -> str:
+    """Where something that listens there is reached from this machine."""
+    if listens in ("", "0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{listens}]" if ":" in listens else listens
+
+
 def load(project: Path) -> Settings:
     """Read the project's settings. Raises `OSError` without a moose.config.toml."""
     config = tomllib.loads((project / "moose.config.toml").read_text())
@@ -71,5 +78,5 @@ def load(project: Path) -> Settings:
         moose_url=f"http://127.0.0.1:{http.number}",
         clickhouse_url=f"http://127.0.0.1:{clickhouse.number}",
         broker=broker,
-        live_url=f"http://127.0.0.1:{live.number}",
+        live_url=f"http://{_reached(os.environ.get('BEATSTREAM_LIVE_HOST', ''))}:{live.number}",
     )

@@ -5,7 +5,7 @@ from typing import Optional
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.people import Zones, profiles, zones_of
+from app.apis.people import Zones, stored_profiles, zones_of
 
 
 class PeopleParams(BaseModel):
@@ -25,6 +25,7 @@ class PersonEntry(BaseModel):
     hr_max_learnt: Optional[int] = Field(description="As recordings show, bpm")
     hr_rest: Optional[int] = Field(description="bpm")
     hidden: bool = Field(description="Not to be shown on the board")
+    updated_at: str = Field(description="Since when, RFC 3339, UTC")
     zones: Optional[Zones] = Field(description="Null: the maximum heart rate is unknown")
 
 
@@ -37,7 +38,10 @@ class PeopleAnswer(BaseModel):
 def get_people(client: MooseClient, _params: PeopleParams) -> PeopleAnswer:
     """Read the newest profiles."""
     return PeopleAnswer(
-        entries=[PersonEntry(**profile.fields(), zones=zones_of(profile)) for profile in profiles(client).values()]
+        entries=[
+            PersonEntry(**stored.profile.fields(), updated_at=stored.updated_at, zones=zones_of(stored.profile))
+            for stored in stored_profiles(client).values()
+        ]
     )
 
 

@@ -9,7 +9,7 @@ from app.apis.get_user_heart_rate_stats import stats
 from app.apis.people import Zones, profiles, zones_of
 from app.apis.sessions import SessionOrSpan, names_unknown_session, sessions
 from app.apis.training import PersonBeat, Who, beats, effort, rates_by_second, time_at_rates
-from app.heartrate.hrv import rmssd
+from app.heartrate.hrv import EndedInterval, rmssd
 from app.heartrate.recovery import AFTER_S, AROUND_S, PEAK_S, recovery
 from app.heartrate.sessions import SessionKind
 
@@ -97,10 +97,11 @@ def _recoveries(client: MooseClient, stop_s: int) -> dict[Who, float]:
 
 
 def _rmssd_by_person(told: list[PersonBeat]) -> dict[Who, float]:
-    intervals: dict[Who, list[float | None]] = {}
+    intervals: dict[Who, list[EndedInterval]] = {}
     for beat in told:
         known = None if beat.rr_computed else beat.rr_interval_ms
-        intervals.setdefault(Who(beat.user_id, beat.guest), []).append(known)
+        ended = EndedInterval(beat.hr_timestamp_seconds, known)
+        intervals.setdefault(Who(beat.user_id, beat.guest), []).append(ended)
     found = {who: rmssd(each) for who, each in intervals.items()}
     return {who: round(each, 1) for who, each in found.items() if each is not None}
 

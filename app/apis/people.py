@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from moose_lib import MooseClient
 from pydantic import BaseModel, Field
@@ -40,21 +40,36 @@ class _Row(BaseModel):
     hr_max_learnt: Optional[int]
     hr_rest: Optional[int]
     hidden: Optional[bool]
+    since: str
+
+
+class StoredProfile(NamedTuple):
+    """A profile, and since when."""
+
+    profile: Profile
+    updated_at: str
+    """RFC 3339, UTC."""
 
 
 def profiles(client: MooseClient) -> dict[int, Profile]:
+    """Everybody's newest profile, by user_id."""
+    return {user_id: stored.profile for user_id, stored in stored_profiles(client).items()}
+
+
+def stored_profiles(client: MooseClient) -> dict[int, StoredProfile]:
     """Everybody's newest profile, by user_id; one that cannot be is passed over for the one before."""
-    columns = ", ".join(_Row.model_fields)
+    columns = ", ".join(name for name in _Row.model_fields if name != "since")
     rows = ask(
         client,
         f"""
-        SELECT {columns} FROM {person_profile_pipeline.get_table().name}
+        SELECT {columns}, formatDateTime(coalesce(updated_at, stored_at), '%FT%T.%fZ', 'UTC') AS since
+        FROM {person_profile_pipeline.get_table().name}
         ORDER BY user_id, coalesce(updated_at, stored_at), stored_at
         """,  # noqa: S608 (own names)
         {},
         _Row,
     )
-    known: dict[int, Profile] = {}
+    known: dict[int, StoredProfile] = {}
     year = datetime.now(UTC).year
     for row in rows:
         try:
@@ -62,5 +77,5 @@ def profiles(client: MooseClient) -> dict[int, Profile]:
             check_profile(profile, year)
         except InvalidProfileError:
             continue  # it went to the dead letter queue when it came
-        known[row.user_id] = profile
+        known[row.user_id] = StoredProfile(profile, row.since)
     return known

@@ -7,9 +7,9 @@ from typing import Optional, Self
 from moose_lib import ApiResult, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import TimeSpan, ask
+from app.apis.question import DAY_S, TimeSpan, ask
 from app.datamodels.training_session import training_session_pipeline
-from app.heartrate.sessions import SessionKind
+from app.heartrate.sessions import LONGEST_ID, LONGEST_NAME, SessionKind
 
 
 class SessionEntry(BaseModel):
@@ -51,6 +51,8 @@ def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1)
             FROM {training_session_pipeline.get_table().name}
             WHERE (isNull({{session:Nullable(String)}}) OR session_id = {{session:Nullable(String)}})
               -- What cannot be went to the dead letter queue, and is in the table all the same.
+              AND lengthUTF8(session_id) BETWEEN 1 AND {{longest_id:UInt32}}
+              AND lengthUTF8(trimBoth(name)) BETWEEN 1 AND {{longest_name:UInt32}}
               AND kind IN {{kinds:Array(String)}} AND ifNull(ended_at >= started_at, true)
               AND ifNull(stop_marked_at >= started_at, true)
             GROUP BY session_id
@@ -58,7 +60,13 @@ def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1)
         ORDER BY newest.3 DESC
         LIMIT {{limit:UInt32}}
         """,  # noqa: S608 (own names)
-        {"session": session_id, "limit": limit, "kinds": [kind.value for kind in SessionKind]},
+        {
+            "session": session_id,
+            "limit": limit,
+            "kinds": [kind.value for kind in SessionKind],
+            "longest_id": LONGEST_ID,
+            "longest_name": LONGEST_NAME,
+        },
         SessionEntry,
     )
     if session_id is not None and not entries:
@@ -97,4 +105,5 @@ class SessionOrSpan(TimeSpan):
         if self.session_id is None:
             return self.seconds(default_window_s)
         (session,) = sessions(client, self.session_id)
-        return session.first_second, session.last_second
+        # One that nobody has ended does not go on for ever.
+        return session.first_second, min(session.last_second, session.first_second + DAY_S - 1)

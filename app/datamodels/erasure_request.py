@@ -15,5 +15,6 @@ class ErasureRequest(StreamRecord):
 
 erasure_request_pipeline = IngestPipeline[ErasureRequest](
     "erasure_request",
-    IngestPipelineConfig(ingest_api=True, stream=True, dead_letter_queue=True, table=False),
+    # No HTTP: any page in a browser on this machine could ask for it.
+    IngestPipelineConfig(ingest_api=False, stream=True, dead_letter_queue=True, table=False),
 )

@@ -2,8 +2,15 @@
 
 from typing import NamedTuple
 
-from app.heartrate.pages import BatteryPage, decode_page
-from app.heartrate.profile import PAGE_MASK, TOGGLE_BIT, BatteryStatus, DataPage
+from app.heartrate.pages import COMMON_INVALID, BatteryPage, decode_page
+from app.heartrate.profile import (
+    FIRST_COMMAND_PAGE,
+    LAST_COMMAND_PAGE,
+    PAGE_MASK,
+    TOGGLE_BIT,
+    BatteryStatus,
+    DataPage,
+)
 from app.heartrate.reception import Reception
 
 RSSI_SMOOTHING = 8
@@ -44,12 +51,15 @@ class StrapSignal:
     def hear(self, payload: bytes, at_us: int, rssi_dbm: int | None) -> None:
         """A packet was received at `at_us` (µs since 1970 UTC)."""
         self.reception.hear(at_us)
-        self.heart_rate = payload[7] or None
         if rssi_dbm is not None:
             self._rssi = rssi_dbm if self._rssi is None else self._rssi + (rssi_dbm - self._rssi) / RSSI_SMOOTHING
         # A strap has pages once its toggle bit was seen both ways (notes 2.2).
         self._toggles |= 2 if payload[0] & TOGGLE_BIT else 1
-        if self._toggles == 3 and payload[0] & PAGE_MASK == DataPage.BATTERY:
+        number = payload[0] & PAGE_MASK if self._toggles == 3 else DataPage.DEFAULT
+        if FIRST_COMMAND_PAGE <= number <= LAST_COMMAND_PAGE or payload[4:] == COMMON_INVALID:
+            return  # bytes 4-7 are no beats
+        self.heart_rate = payload[7] or None
+        if number == DataPage.BATTERY:
             page = decode_page(payload, paged=True)
             if isinstance(page, BatteryPage):
                 self.battery = _battery(page)

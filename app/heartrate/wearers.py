@@ -56,10 +56,23 @@ class WearerBook:
 
     def __init__(self) -> None:
         self._assignments: dict[str, list[Assignment]] = {}
+        self._forgotten: dict[int, int] = {}
+
+    def forget(self, user_id: int, until_us: int) -> None:
+        """Nobody wore what this person wore, by assignments up to a moment; also by those that are added later."""
+        self._forgotten[user_id] = max(until_us, self._forgotten.get(user_id, until_us))
+        for history in self._assignments.values():
+            history[:] = sorted(self._known(assignment) for assignment in history)
+
+    def _known(self, assignment: Assignment) -> Assignment:
+        if assignment.since_us <= self._forgotten.get(assignment.wearer.user_id, assignment.since_us - 1):
+            return Assignment(assignment.since_us, Wearer(NOBODY, ""), assignment.explicit)
+        return assignment
 
     def add(self, device_id: str, assignment: Assignment) -> None:
         """Note an assignment; the order of adding does not matter."""
         history = self._assignments.setdefault(device_id, [])
+        assignment = self._known(assignment)
         if assignment not in history:
             insort(history, assignment)
 

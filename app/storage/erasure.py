@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -12,9 +13,9 @@ from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate
 from app.datamodels.person_profile import person_profile_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
-from app.datamodels.strap_assignment import strap_assignment_pipeline
+from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
-from app.heartrate.wearers import Span
+from app.heartrate.wearers import NOBODY, Span
 from app.storage.clickhouse import connect
 from app.storage.wearer_directory import stored_assignments
 
@@ -43,15 +44,22 @@ MOST_ROUNDS = 10
 def erase(user_id: int) -> dict[str, int]:
     """Remove all rows of a person; return how many of which table.
 
-    What is on its way from a topic to its table is waited for: it ends with a round that finds nothing. Raises
-    `clickhouse_connect`'s errors.
+    Straps that the person wears are handed back first. What is on its way from a topic to its table is waited for: it
+    ends with a round that finds nothing. Raises `clickhouse_connect`'s errors.
     """
     removed = dict.fromkeys((*_OF_STRAPS, *_OF_PEOPLE), 0)
-    spans: set[Span] = set()
+    ends: dict[tuple[str, int | None], int | None] = {}
+    worn = [span.device_id for span in stored_assignments().spans(user_id) if span.until_us is None]
+    strap_assignment_pipeline.get_stream().send([_handed_back(device_id) for device_id in worn])
     client = connect()
     try:
         for _ in range(MOST_ROUNDS):
-            spans |= set(stored_assignments().spans(user_id))
+            time.sleep(FLUSH_S)
+            for span in stored_assignments().spans(user_id):
+                # Rows that are gone tell nothing any more, so what was known of a span's end stays.
+                known = ends.get((span.device_id, span.since_us))
+                ends[span.device_id, span.since_us] = known if span.until_us is None else span.until_us
+            spans = [Span(device_id, since_us, until_us) for (device_id, since_us), until_us in ends.items()]
             found = 0
             for table, condition, parameters in _parts(user_id, spans):
                 rows = _remove(client, table, condition, parameters)
@@ -59,13 +67,16 @@ def erase(user_id: int) -> dict[str, int]:
                 found += rows
             if not found:
                 break
-            time.sleep(FLUSH_S)
     finally:
         client.close()
     return removed
 
 
-def _parts(user_id: int, spans: set[Span]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _handed_back(device_id: str) -> StrapAssignment:
+    return StrapAssignment(device_id=device_id, user_id=NOBODY, user_name="", assigned_at=datetime.now(UTC))
+
+
+def _parts(user_id: int, spans: list[Span]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for table, moment in _OF_STRAPS.items():
         for span in spans:
             condition = "device_id = {device:String}"
@@ -81,6 +92,13 @@ def _parts(user_id: int, spans: set[Span]) -> Iterator[tuple[str, str, dict[str,
 
 def _remove(client: Client, table: str, condition: str, parameters: dict[str, Any]) -> int:
     ((rows,),) = client.query(f"SELECT count() FROM {table} WHERE {condition}", parameters).result_rows  # noqa: S608 (own names)
+    if rows and table == strap_assignment_pipeline.get_table().name:
+        # Nobody wore those straps then: without a row, the wearer before would seem to have gone on.
+        client.command(
+            f"INSERT INTO {table} (device_id, user_id, user_name, assigned_at) "  # noqa: S608 (own names)
+            f"SELECT device_id, {NOBODY}, '', coalesce(assigned_at, stored_at) FROM {table} WHERE {condition}",
+            parameters,
+        )
     if rows:
         # A mutation, unlike a lightweight delete, leaves no trace in the parts; it is awaited.
         client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters, settings={"mutations_sync": 2})

@@ -1,9 +1,10 @@
-"""Who wears what, kept current for the functions: the stored assignments, and the assignment topic as it grows.
+"""Who wears what, kept current for the functions: the stored assignments, and the topics of assignments and erasures.
 
 The table alone would be a second behind (Moose flushes once a second), so people registered just before their first
 packet would be missed; the topic alone is forgotten when an in-memory broker restarts. Both together are exact.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from moose_lib.config.runtime import config_registry
 
+from app.datamodels.erasure_report import ErasureReport, erasure_report_pipeline
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.datamodels.stream_record import RejectedRecordError
 from app.heartrate.device_number import InvalidDeviceId
@@ -64,8 +66,8 @@ class _TopicFollower(threading.Thread):
     def __init__(self, book: WearerBook) -> None:
         super().__init__(name="wearer-directory", daemon=True)
         kafka = config_registry.get_kafka_config()
-        name = strap_assignment_pipeline.get_stream().name
-        self._topic = f"{kafka.namespace}.{name}" if kafka.namespace else name
+        names = (strap_assignment_pipeline.get_stream().name, erasure_report_pipeline.get_stream().name)
+        self._topic, self._erasures = (f"{kafka.namespace}.{name}" if kafka.namespace else name for name in names)
         settings = {
             "bootstrap.servers": kafka.broker,
             "group.id": "wearer-directory",  # asked for by the client; offsets are never committed
@@ -85,13 +87,18 @@ class _TopicFollower(threading.Thread):
         self._next_offset: dict[int, int] = {}
 
     def run(self) -> None:
-        partitions = self._partitions()
-        self._consumer.assign([TopicPartition(self._topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        topics = (self._topic, self._erasures)
+        self._consumer.assign(
+            [TopicPartition(topic, at, OFFSET_BEGINNING) for topic in topics for at in self._partitions(topic)]
+        )
         while True:
             message = self._consumer.poll(1.0)
             if message is None or message.error() is not None:
                 continue
-            self._take(message)
+            if message.topic() == self._erasures:
+                self._forget(message)
+            else:
+                self._take(message)
 
     def catch_up(self, timeout_s: float) -> None:
         """Wait until everything that is in the topic now has been read, at most `timeout_s`."""
@@ -101,7 +108,7 @@ class _TopicFollower(threading.Thread):
                 partition: self._asker.get_watermark_offsets(
                     TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
                 )[1]
-                for partition in self._partitions()
+                for partition in self._partitions(self._topic)
             }
         except KafkaException:
             return  # the broker is away: what is known must do, and the follower goes on when it is back
@@ -111,9 +118,16 @@ class _TopicFollower(threading.Thread):
                 timeout=deadline - time.monotonic(),
             )
 
-    def _partitions(self) -> list[int]:
-        metadata = self._asker.list_topics(self._topic, timeout=SYNC_TIMEOUT_S)
-        return sorted(metadata.topics[self._topic].partitions) or [0]
+    def _partitions(self, topic: str) -> list[int]:
+        metadata = self._asker.list_topics(topic, timeout=SYNC_TIMEOUT_S)
+        return sorted(metadata.topics[topic].partitions) or [0]
+
+    def _forget(self, message: Message) -> None:
+        """What comes late from before an erasure is nobody's."""
+        with contextlib.suppress(ValueError, RejectedRecordError):  # not ours to say what is wrong with it
+            report = ErasureReport.model_validate(json.loads(message.value() or b""))
+            report.require_valid()
+            self._book.forget(report.user_id, to_us(report.erased_at))
 
     def _take(self, message: Message) -> None:
         try:

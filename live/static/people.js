@@ -43,11 +43,21 @@ function row(person) {
       el(
         "div",
         { class: "row" },
-        action("Edit", person, () => openProfile(person, load)),
+        action("Edit", person, () => edit(person.user_id)),
         action("Delete", person, () => openErasure(person, load)),
       ),
     ),
   );
+}
+
+/** A profile is saved whole, so what another screen changed meanwhile must be in the form. */
+function edit(id) {
+  present(async () => {
+    const { entries } = await getData("people");
+    show(entries);
+    const person = entries.find(({ user_id: other }) => other === id);
+    if (person) openProfile(person, load);
+  });
 }
 
 function hrMax(zones) {

@@ -20,15 +20,13 @@ import { drawHeartRate, drawIntervals } from "/static/person-charts.js";
 import { openErasure, openProfile } from "/static/profile.js";
 import { zoomTogether } from "/static/charts.js";
 
-const HOUR_MS = 3_600_000;
 const find = (selector) => document.querySelector(selector);
 const userId = Number(subject());
 const sessionId = new URLSearchParams(location.search).get("session");
 
 function question() {
   if (sessionId !== null) return `session=${encodeURIComponent(sessionId)}`;
-  const now = Date.now();
-  return new URLSearchParams({ start: new Date(now - HOUR_MS).toISOString(), end: new Date(now).toISOString() });
+  return "";
 }
 
 async function loadHistory() {

@@ -122,7 +122,7 @@ export function openErasure({ user_id: userId, user_name: name }, erased = () =>
       type: "text",
       autocomplete: "off",
       "data-first": true,
-      oninput: () => (confirm.disabled = typed.value.trim() !== name),
+      oninput: () => (confirm.disabled = typed.value.trim() !== name.trim()),
     },
   );
   const form = el(

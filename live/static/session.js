@@ -1,5 +1,6 @@
 // One session: what it was for each person, with files to take along.
 import { getData } from "/static/actions.js";
+import { serverNow } from "/static/clock.js";
 import { el } from "/static/dom.js";
 import { connect, subscribe } from "/static/events.js";
 import { KINDS, UNKNOWN, bpm, clock, day, decimal, lasted, withUnit } from "/static/format.js";
@@ -7,21 +8,34 @@ import { present, setTitle, startPage, subject } from "/static/page.js";
 import { labelledZoneBar, zoneTimeList } from "/static/zones.js";
 
 const AGAIN_MS = 10_000;
+const RECOVERED_MS = 75_000;
+const SETTLED_MS = 10_000;
 const id = subject();
 const rows = document.querySelector("#summary tbody");
-let running = true;
+let changesUntil = Infinity;
 
 const load = () => present(loadSession);
 
 async function loadSession() {
   const { session, entries } = await getData(`sessions/${encodeURIComponent(id)}`);
-  running = session.ended_at === null;
+  changesUntil = lastChange(session);
   setTitle(session.name || KINDS[session.kind]);
   document.querySelector("#about").textContent = about(session);
   const rest = session.kind === "rest";
   document.querySelector("#rmssd").hidden = !rest;
   rows.replaceChildren(...entries.map((entry) => row(entry, rest)));
   document.querySelector("#nobody").hidden = entries.length > 0;
+}
+
+/** Until when the summary may still change: the minute after a marked stop counts, and the last beats take a moment. */
+function lastChange({ ended_at: end, stop_marked_at: stop }) {
+  if (!end) return Infinity;
+  return Math.max(Date.parse(end) + SETTLED_MS, stop ? Date.parse(stop) + RECOVERED_MS : 0);
+}
+
+function mayChange() {
+  const unread = serverNow() * 1000 < changesUntil + AGAIN_MS;
+  return unread && !document.hidden && !rows.contains(document.activeElement);
 }
 
 function about({ kind, started_at: start, ended_at: end, stop_marked_at: stop }) {
@@ -43,6 +57,8 @@ function row(entry, rest) {
     energy_kcal: energy,
     recovery_bpm: recovery,
   } = entry;
+  const known = userId !== 0;
+  const page = `/person/${userId}?session=${encodeURIComponent(id)}`;
   const file = (kind) => el(
     "a",
     {
@@ -56,7 +72,7 @@ function row(entry, rest) {
   return el(
     "tr",
     {},
-    el("th", { scope: "row" }, el("a", { href: `/person/${userId}?session=${encodeURIComponent(id)}` }, name)),
+    el("th", { scope: "row" }, known ? el("a", { href: page }, name) : name),
     el("td", { class: "number" }, bpm(entry.avg_heart_rate)),
     el("td", { class: "number" }, bpm(entry.max_heart_rate)),
     el(
@@ -72,12 +88,12 @@ function row(entry, rest) {
     ),
     el("td", { class: "number" }, withUnit(recovery, "bpm")),
     rest ? el("td", { class: "number" }, withUnit(entry.rmssd_ms, "ms", 1)) : null,
-    el("td", {}, el("div", { class: "row" }, file("csv"), file("fit"))),
+    el("td", {}, known ? el("div", { class: "row" }, file("csv"), file("fit")) : "nobody's strap"),
   );
 }
 
 startPage();
 subscribe("session", load);
-setInterval(() => running && !document.hidden && !rows.contains(document.activeElement) && load(), AGAIN_MS);
+setInterval(() => mayChange() && load(), AGAIN_MS);
 connect();
 load();

@@ -99,9 +99,11 @@ def run(
 
     generate-data run --seconds 5 --to - | head [dim]look at the records[/]
     """
-    length = _length(seconds)
+    length, pace = _length(seconds), _speed(speed)
+    # What is sent at once shall end now, not in the future.
+    begin_us = _start(start) if start or pace or length is None else _start(None) - round(length * 1_000_000)
     group = synthetic_group(
-        straps, seed=seed, start_us=_start(start), seconds=length, loss=loss, perfect=perfect, guests=guests
+        straps, seed=seed, start_us=begin_us, seconds=length, loss=loss, perfect=perfect, guests=guests
     )
     rejected: list[str] = []
     sink = _sink(to, url, broker, output, rejected)
@@ -112,7 +114,7 @@ def run(
         people,
         group.records,
         group.air,
-        speed=_speed(speed),
+        speed=pace,
         batch=batch,
         expected_s=length,
         quiet=quiet,

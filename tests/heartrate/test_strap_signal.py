@@ -56,3 +56,8 @@ def test_strength_is_smoothed() -> None:
     signal.hear(bytes.fromhex("00ffffff" + BEATS), T + 30 * SLOT_US, -100)
     assert signal.rssi_dbm == -65
     assert heard("00ffffff" + BEATS).rssi_dbm is None
+
+
+def test_pages_without_beats_say_nothing_of_the_heart() -> None:
+    assert heard("80ffffff" + BEATS, "00ffffff" + BEATS, "50ffffff01020300").heart_rate == 150
+    assert heard("00ffffff" + BEATS, "00ffffffffffffff").heart_rate == 150

@@ -1,5 +1,6 @@
 """Zones, maximum heart rate, effort, recovery, variability: published formulas, bounds, and time instead of rows."""
 
+from collections.abc import Sequence
 from itertools import pairwise, starmap
 from math import inf, nextafter, sqrt
 from operator import sub
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.heartrate.effort import Sex, edwards_points, energy_kcal, keytel_kcal_per_minute
 from app.heartrate.hr_max import HRMax, HRMaxSource, hr_max, learn, tanaka
-from app.heartrate.hrv import rmssd
+from app.heartrate.hrv import EndedInterval, rmssd
 from app.heartrate.profiles import InvalidProfileError, Profile
 from app.heartrate.recovery import recovery
 from app.heartrate.zones import ZONES, Basis, time_in_zones, zone_scale
@@ -123,17 +124,34 @@ def test_rmssd_of_a_recording() -> None:
     # The recording holds ectopic beats; by Malik's rule they do not count as variability.
     normal = [a - b for z, a, b in zip(intervals, intervals[1:], intervals[2:], strict=False)
               if abs(a - z) <= z / 5 and abs(b - a) <= a / 5]  # fmt: skip
-    assert rmssd(intervals) == pytest.approx(sqrt(sum(d * d for d in normal) / len(normal)), abs=0.05)
+    assert rmssd(ended(intervals)) == pytest.approx(sqrt(sum(d * d for d in normal) / len(normal)), abs=0.05)
+
+
+def ended(intervals: Sequence[float | None]) -> list[EndedInterval]:
+    """Beats laid end to end; one whose interval is unknown comes 800 ms after the one before."""
+    at_ms, beats = 0.0, []
+    for interval in intervals:
+        at_ms += 800.0 if interval is None else interval
+        beats.append(EndedInterval(at_ms / 1000, interval))
+    return beats
 
 
 def test_rmssd_is_refused_where_much_is_missing() -> None:
     good: list[float | None] = [800.0 + 10 * (i % 2) for i in range(100)]
-    assert rmssd(good) == pytest.approx(10)
-    assert rmssd([None if i in (10, 50) else interval for i, interval in enumerate(good)]) == pytest.approx(10)
-    assert rmssd([None if i % 10 == 0 else interval for i, interval in enumerate(good)]) is None
-    assert rmssd([5000.0 if i % 10 == 0 else interval for i, interval in enumerate(good)]) is None
-    assert rmssd(good[:20]) is None
+    assert rmssd(ended(good)) == pytest.approx(10)
+    assert rmssd(ended([None, *good])) == pytest.approx(10)
+    assert rmssd(ended([None if i in (10, 50) else each for i, each in enumerate(good)])) == pytest.approx(10)
+    assert rmssd(ended([None if i % 10 == 5 else each for i, each in enumerate(good)])) is None
+    assert rmssd(ended([5000.0 if i % 10 == 0 else each for i, each in enumerate(good)])) is None
+    assert rmssd(ended(good[:20])) is None
     assert rmssd([]) is None
+
+
+def test_a_long_silence_is_many_missing_beats() -> None:
+    good = ended([800.0 + 10 * (i % 2) for i in range(200)])
+    pause_s = 60.0
+    late = [EndedInterval(beat.at_s + pause_s, beat.interval_ms) for beat in good[100:]]
+    assert rmssd([*good[:100], EndedInterval(late[0].at_s, None), *late[1:]]) is None
 
 
 def test_a_profile_is_its_record() -> None:

@@ -44,3 +44,14 @@ def test_a_span_covers_just_the_moments_of_its_wearer(told: list[tuple[int, Wear
             for span in made.spans(wearer.user_id)
         )
         assert inside == (made.wearer("7", at) == wearer)
+
+
+def test_a_forgotten_person_wore_nothing_and_the_one_before_not_longer() -> None:
+    made = book(Assignment(100, BO, True), Assignment(200, ADA, True), Assignment(300, BO, True))
+    made.forget(1, 250)
+    assert [made.wearer("7", at).user_id for at in (150, 200, 299, 300)] == [2, 0, 0, 2]
+    made.add("8", Assignment(240, ADA, True))  # told again, by a topic that is read from its beginning
+    assert made.wearer("8", 500).user_id == 0
+    made.add("8", Assignment(260, ADA, True))
+    assert made.wearer("8", 500) == ADA
+    assert list(made.spans(1)) == [Span("8", 260, None)]

@@ -8,7 +8,7 @@ import pytest
 from app.heartrate.hr_max import HRMaxSource
 from app.heartrate.profiles import Profile
 from app.heartrate.wearers import NOBODY, Assignment, Wearer
-from live.board import GONE_AFTER_S, PARKED_AFTER_S, Beat, Board, Effort, Notified
+from live.board import AHEAD_S, GONE_AFTER_S, PARKED_AFTER_S, Beat, Board, Effort, Notified, Packet
 from live.schema import event_schema
 
 T = 1_790_000_000.0
@@ -35,7 +35,7 @@ class Room:
 
     def packet(self, rate: int = 120, strap: str = STRAP, receiver: str = "usb-1", rssi: int | None = -60) -> None:
         payload = bytes.fromhex(PAYLOAD % (self._beats % 256, rate))
-        self.board.take_packet(strap, receiver, payload, self.us(), rssi)
+        self.board.take_packet(Packet(strap, receiver, payload, self.us(), rssi), self.now_s)
 
     def beat(self, rate: int | None = 120, user_id: int = 7, strap: str = STRAP, *, ago_s: float = 0.3) -> None:
         self._beats += 1
@@ -71,6 +71,7 @@ def test_a_person_on_the_board(room: Room) -> None:
     room.live(3, 150)
     assert room["person:7"] == {
         "user_id": 7, "name": "Ada", "hidden": False, "hr_max_source": HRMaxSource.ENTERED, "straps": [STRAP],
+        "updated_at": T,
     }  # fmt: skip
     assert room["tile:p7"] == {
         "who": "p7", "user_id": 7, "device_id": STRAP, "state": "live", "points": 12.5,
@@ -187,12 +188,12 @@ def test_two_straps_of_one_person_are_one_tile(room: Room) -> None:
     room.wears(7, ADA.user_name, address)
     for _ in range(10):
         room.beat(120)
-        room.board.take_notification(address, Notified(room.us(), 121, -70, None))
+        room.board.take_notification(address, Notified(room.us(), 121, -70, None), room.now_s)
         room.board.take_beat(Beat(7, address, room.now_s - 0.1, 121, 500.0), room.now_s)
         room.go(0.5)
     assert (room["tile:p7"]["device_id"], room["beat:p7"]["hr"]) == (STRAP, 120)
     for _ in range(10):
-        room.board.take_notification(address, Notified(room.us(), 121, -70, None))
+        room.board.take_notification(address, Notified(room.us(), 121, -70, None), room.now_s)
         room.board.take_beat(Beat(7, address, room.now_s - 0.1, 121, 500.0), room.now_s)
         room.go(0.5)
     assert (room["tile:p7"]["device_id"], room["tile:p7"]["state"], room["beat:p7"]["hr"]) == (address, "live", 121)
@@ -228,6 +229,26 @@ def test_old_beats_are_no_news(room: Room) -> None:
     room.board.take_beat(Beat(7, STRAP, room.now_s - PARKED_AFTER_S - 1, 120, 500.0), room.now_s)
     room.go(1)
     assert room["tile:p7"] is None
+
+
+def test_what_is_yet_to_come_is_not_shown(room: Room) -> None:
+    room.live(2, 180)
+    ahead_s = room.now_s + AHEAD_S + 1
+    payload = bytes.fromhex(PAYLOAD % (1, 99))
+    room.board.take_packet(Packet(STRAP, "usb-1", payload, round(ahead_s * 1e6), None), room.now_s)
+    room.board.take_beat(Beat(7, STRAP, ahead_s, 99, 600.0), room.now_s)
+    room.live(2, 181)
+    assert (room["beat:p7"]["hr"], room["tile:p7"]["state"]) == (181, "live")
+    room.go(10)
+    assert room["tile:p7"]["state"] == "lost"
+
+
+@pytest.mark.parametrize("device_id", ["0", "abc", "<b>x", "1048576"])
+def test_what_names_no_strap_leaves_no_trace(room: Room, device_id: str) -> None:
+    with pytest.raises(ValueError, match="device_id"):
+        room.packet(strap=device_id)
+    room.go(2)
+    assert room[f"strap:{device_id}"] is None
 
 
 def test_the_best_receiver_is_shown(room: Room) -> None:
@@ -277,12 +298,29 @@ def test_an_erased_person_is_gone_whatever_the_topics_still_hold(room: Room) -> 
     assert room.board.people.new_user_id() > 7
 
 
+def test_while_data_is_deleted_the_person_is_not_shown(room: Room) -> None:
+    room.live(2)
+    room.board.people.begin_erasure(7)
+    room.live(2)
+    assert (room["tile:p7"], room["beat:p7"]) == (None, None)
+    assert all("p7" not in entry[5] for entry in room.board.parts.seconds())
+
+
 def test_new_people_get_numbers_of_their_own(room: Room) -> None:
     assert [room.board.people.new_user_id() for _ in range(3)] == [8, 9, 10]
 
 
 def test_the_newest_name_counts(room: Room) -> None:
+    def name() -> str:
+        return room.board.people.everybody()[0].user_name
+
     room.go(1)
     room.wears(7, "Ada King")
     room.go(1)
-    assert room.board.people.everybody()[0].user_name == "Ada King"
+    assert name() == "Ada King"
+    room.board.take_profile(Profile(7, "Ada Byron"), room.us())
+    # Older ones that are told later, as from a table, change nothing.
+    room.board.take_assignment("5", Assignment(room.us() - 5, Wearer(7, "Ada"), True), ignored=False)
+    assert name() == "Ada Byron"
+    room.board.take_profile(Profile(7, "A."), room.us() - 5)
+    assert name() == "Ada Byron"
