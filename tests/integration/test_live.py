@@ -463,8 +463,10 @@ def test_an_erased_person_leaves_nothing_and_the_neighbour_everything(
     straps[0].until(lambda: (screen.values.get(f"erasure:{erasure_id}") or {}).get("removed"), "the report", 140, 60)
     removed = screen.values[f"erasure:{erasure_id}"]["removed"]
     assert set(rows_of(gone, "780009").values()) == {0}
-    # A beat may have been on its way as the strap was handed back.
-    assert all(before[table] <= removed[table] <= before[table] + 2 for table in before), (before, removed)
+    # A beat may have been on its way as the strap was handed back, and rows of aggregates merge.
+    for table, rows in before.items():
+        merging = table in ("latest_heart_rate", "per_second_heart_rate_aggregate")
+        assert (1 if merging else rows) <= removed[table] <= rows + 2, (table, before, removed)
     beatstream.await_settled()
     ((kept, first_rate),) = beatstream.rows(
         "SELECT count(), min(hr_value) FROM unified_hr_packet FINAL "

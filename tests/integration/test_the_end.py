@@ -63,12 +63,3 @@ def test_a_port_conflict_is_named_before_anything_starts(beatstream: Beatstream)
     assert f"port {beatstream.ports['clickhouse']} (ClickHouse HTTP) is taken" in done.stdout
     assert f"(pid {os.getpid()})" in done.stdout
     assert beatstream.processes() == []
-
-
-def test_a_killed_launcher_is_cleaned_up_after(beatstream: Beatstream) -> None:
-    beatstream.start()
-    beatstream.kill_launcher()
-    assert beatstream.processes() != []
-    beatstream.start()
-    assert "that an earlier run had left behind" in beatstream.said()
-    assert beatstream.stop() == 0
