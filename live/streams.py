@@ -2,13 +2,16 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 
 MOST_AT_ONCE = 1000
 SEND_TIMEOUT_MS = 5000
+LOOK_EVERY_S = 2.0
+
 _POLL_S = 0.5
 _RETRY_S = 1.0
 
@@ -43,21 +46,22 @@ class Follower(threading.Thread):
         super().__init__(name="registry" if from_beginning else "news", daemon=True)
         self._streams = {topic: stream for stream, topic in topics.items()}
         self._hand_on = hand_on
-        self._offset = OFFSET_BEGINNING if from_beginning else OFFSET_END
+        self._from_beginning = from_beginning
         self._stopping = threading.Event()
-        self._consumer = Consumer(
-            {
-                **settings,
-                "group.id": "beatstream-live",  # asked for by the client; nothing is committed
-                "enable.auto.commit": False,
-                # A broker in memory forgets its topics when it restarts, and then offsets begin anew.
-                "auto.offset.reset": "earliest" if from_beginning else "latest",
-                "fetch.wait.max.ms": 50,
-                "reconnect.backoff.max.ms": 1000,
-                "log_level": 0,
-                "error_cb": self._note_trouble,
-            }
-        )
+        given = {
+            **settings,
+            "group.id": "beatstream-live",  # asked for by the client; nothing is committed
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest" if from_beginning else "latest",
+            "fetch.wait.max.ms": 50,
+            "reconnect.backoff.max.ms": 1000,
+            "log_level": 0,
+        }
+        self._consumer = Consumer(given)
+        # A connection of its own: Moose's in-memory broker answers nothing else on one that waits for messages.
+        self._asker = Consumer(given)
+        self._partitions: list[tuple[str, int]] = []
+        self._ends: list[int] = []
         self.connected = False
         """Whether the broker answers."""
         self.unreadable = 0
@@ -71,14 +75,15 @@ class Follower(threading.Thread):
     def run(self) -> None:
         """As `threading.Thread.run`."""
         try:
-            if not self._assign():
-                return
+            self._await_topics()
+            looked_at = time.monotonic()
             while not self._stopping.is_set():
                 message = self._consumer.poll(_POLL_S)
+                if time.monotonic() - looked_at > LOOK_EVERY_S:
+                    self._look_at_the_broker()
+                    looked_at = time.monotonic()
                 if message is None:
-                    self.connected = self.connected or self._topics() is not None
                     continue
-                self.connected = True
                 # What has arrived with it is taken along, and nothing is waited for.
                 batch = [message, *self._consumer.consume(MOST_AT_ONCE, 0)]
                 told = [told for each in batch if (told := self._message(each)) is not None]
@@ -86,34 +91,44 @@ class Follower(threading.Thread):
                     self._hand_on(told)
         finally:
             self._consumer.close()
+            self._asker.close()
 
-    def _assign(self) -> bool:
+    def _await_topics(self) -> None:
         """Wait until all topics are there, and begin."""
         while not self._stopping.is_set():
-            known = self._topics()
-            if known is not None and self._streams.keys() <= known.keys():
-                self.connected = True
-                self._consumer.assign(
-                    [
-                        TopicPartition(topic, partition, self._offset)
-                        for topic in self._streams
-                        for partition in known[topic].partitions
-                    ]
-                )
-                return True
+            try:
+                known = self._asker.list_topics(timeout=_RETRY_S).topics
+            except KafkaException:
+                known = {}
+            if self._streams.keys() <= known.keys():
+                self._partitions = [(topic, at) for topic in self._streams for at in known[topic].partitions]
+                self._assign(OFFSET_BEGINNING if self._from_beginning else OFFSET_END)
+                self._look_at_the_broker()
+                return
             self._stopping.wait(_RETRY_S)
-        return False
 
-    def _topics(self) -> dict[str, Any] | None:
-        """The broker's topics; None: it does not answer."""
+    def _assign(self, offset: int) -> None:
+        self._consumer.assign([TopicPartition(topic, at, offset) for topic, at in self._partitions])
+
+    def _look_at_the_broker(self) -> None:
+        """Whether it answers; and where it has begun anew, begin anew, too.
+
+        Moose's in-memory broker forgets its topics when it restarts, and to a question for an offset that is beyond the
+        new end it answers nothing, not even an error (seen with moose-cli 0.6.533).
+        """
         try:
-            return dict(self._consumer.list_topics(timeout=_RETRY_S).topics)
+            ends = [
+                self._asker.get_watermark_offsets(TopicPartition(topic, at), timeout=_RETRY_S, cached=False)[1]
+                for topic, at in self._partitions
+            ]
         except KafkaException:
-            return None
-
-    def _note_trouble(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):  # noqa: SLF001 (named so by the library)
             self.connected = False
+            return
+        shrunk = any(end < before for end, before in zip(ends, self._ends, strict=False))
+        back = bool(self._ends) and not self.connected
+        self.connected, self._ends = True, ends
+        if shrunk or (back and self._from_beginning):
+            self._assign(OFFSET_BEGINNING)
 
     def _message(self, message: Any) -> Message | None:
         if message.error() is not None:

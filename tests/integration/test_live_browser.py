@@ -400,7 +400,7 @@ def test_screens_recover_from_a_kill_a_cut_network_and_a_restart_of_the_stack(
             assert "that an earlier run had left behind" in beatstream.said()
             assert "The stack does not answer" in page.evaluate("window.said")
             hearts.rates["790004"] = 104
-            expect(page.locator(f"[data-who={who}] .hr")).to_have_text("104", timeout=90_000)
+            expect(page.locator(f"[data-who={who}] .hr")).to_have_text("104", timeout=60_000)
             expect(page.locator("#connection")).to_have_text("", timeout=10_000)
             cut.wait_for_timeout(max(0.0, CUT_S - (time.monotonic() - cut_at)) * 1000)
             gate.open()
