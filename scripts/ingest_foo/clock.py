@@ -27,6 +27,7 @@ _CHECK_EVERY_NS = 1_000_000_000
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """macOS' monotonic clock also counts sleep; it has no other."""
 
+_TRIES = 5
 _TIMEX_BYTES, _TIME_ERROR = 256, 5
 
 
@@ -42,6 +43,18 @@ def kernel_synchronised() -> bool:
     except (OSError, AttributeError):
         return True
     return bool(state != _TIME_ERROR)
+
+
+def offset_ns(wall_ns: Callable[[], int], steady: Callable[[], int]) -> int:
+    """What the wall clock is ahead of the steady one. They are read one after the other: the closest of some tries."""
+
+    def read() -> tuple[int, int]:
+        before = steady()
+        wall = wall_ns()
+        after = steady()
+        return after - before, wall - (before + after) // 2
+
+    return min(read() for _ in range(_TRIES))[1]
 
 
 class ReceiverClock:
@@ -67,7 +80,7 @@ class ReceiverClock:
         self._synchronised = synchronised
         self._notice = notice
         self._trusted = synchronised()
-        self._offset_ns = self._seen_ns = wall_ns() - steady()
+        self._offset_ns = self._seen_ns = offset_ns(wall_ns, steady)
         self._checked_ns = steady()
 
     def utc_us(self, at_ns: int) -> int:

@@ -205,7 +205,7 @@ def test_a_storm_leaves_the_table_as_the_stick_sent(beatstream: Beatstream, runs
             assert [payload for payload, _ in packets] == [payload for payload, _ in kept], device
             late = [at - true for (_, at), (_, true) in zip(packets, kept, strict=True)]
             # The clock was set by an hour, and nothing is an hour off.
-            assert all(-2000 < each < 500_000 for each in late), (device, min(late), max(late))
+            assert all(-5000 < each < 500_000 for each in late), (device, min(late), max(late))
         assert unheard <= 3, "more than what the stick gave in the moment of the kill is missing"
 
 

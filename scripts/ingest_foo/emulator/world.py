@@ -10,7 +10,7 @@ from bleak.backends.client import BaseBleakClient
 from bleak.backends.scanner import BaseBleakScanner
 
 from scripts.generate_data.heart import Person
-from scripts.ingest_foo.clock import steady_ns
+from scripts.ingest_foo.clock import offset_ns, steady_ns
 from scripts.ingest_foo.emulator.air import CLOCK_STEP, EmulatedClass, Fault
 from scripts.ingest_foo.emulator.bluetooth import EmulatedBluetoothStrap, backends, emulated_straps
 from scripts.ingest_foo.emulator.stick import EmulatedStick
@@ -37,6 +37,7 @@ class World:
         planned = [Fault.parse(text) for text in faults]
         self._log: IO[str] | None = None if log is None else log.open("a", buffering=1)
         self._began_ns = steady_ns()
+        self._utc_ahead_ns = offset_ns(time.time_ns, steady_ns)
         self._steps = [fault for fault in planned if fault.kind == CLOCK_STEP]
         self._bluetooth: list[EmulatedBluetoothStrap] = emulated_straps(
             bluetooth_people, seed, self._note_value, after=people
@@ -107,4 +108,4 @@ class World:
 
     def _utc_us(self, at_ns: int) -> int:
         """True time, whatever the system's clock was set to."""
-        return (at_ns - steady_ns() + time.time_ns()) // 1000
+        return (at_ns + self._utc_ahead_ns) // 1000
