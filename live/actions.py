@@ -188,7 +188,9 @@ async def erase(wall: Wall, body: UserBody) -> Result:
     erasure_id = secrets.token_hex(8)
     wall.board.parts.set(f"erasure:{erasure_id}", {"erasure_id": erasure_id, "user_id": body.user_id, "removed": None})
     try:
-        await wall.send("erasure_request", {"erasure_id": erasure_id, "user_id": body.user_id})
+        await wall.send(
+            "erasure_request", {"erasure_id": erasure_id, "user_id": body.user_id, "requested_at": now_rfc3339()}
+        )
     except MooseUnavailableError:
         wall.board.people.end_erasure(body.user_id)
         wall.board.parts.remove(f"erasure:{erasure_id}", time.time())

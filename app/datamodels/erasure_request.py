@@ -1,6 +1,10 @@
 """Somebody wants their data removed."""
 
+from datetime import datetime
+from typing import Annotated, Optional
+
 from moose_lib import IngestPipeline, IngestPipelineConfig
+from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.stream_record import StreamRecord
@@ -11,6 +15,9 @@ class ErasureRequest(StreamRecord):
 
     erasure_id: str = Field(description="What names the request; the report carries it")
     user_id: int = Field(description="The person, from 1")
+    requested_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
+        default=None, description="When it was asked for, UTC: straps are handed back as of then; absent: now"
+    )
 
 
 erasure_request_pipeline = IngestPipeline[ErasureRequest](

@@ -14,7 +14,7 @@ def erase_person(request: ErasureRequest) -> ErasureReport:
     request.require_valid()
     if request.user_id <= NOBODY:
         raise RejectedRecordError(f"user_id: {request.user_id}; people count from 1")
-    removed = erase(request.user_id)
+    removed = erase(request.user_id, request.requested_at or datetime.now(UTC))
     return ErasureReport(
         erasure_id=request.erasure_id, user_id=request.user_id, erased_at=datetime.now(UTC), removed=removed
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -41,16 +41,18 @@ FLUSH_S = 1.5
 MOST_ROUNDS = 10
 
 
-def erase(user_id: int) -> dict[str, int]:
+def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
     """Remove all rows of a person; return how many of which table.
 
-    Straps that the person wears are handed back first. What is on its way from a topic to its table is waited for: it
-    ends with a round that finds nothing. Raises `clickhouse_connect`'s errors.
+    Straps that the person wears are handed back as of `requested_at`: who takes one later keeps it. What is on its way
+    from a topic to its table is waited for: it ends with a round that finds nothing.
+
+    Raises `clickhouse_connect`'s errors.
     """
     removed = dict.fromkeys((*_OF_STRAPS, *_OF_PEOPLE), 0)
     ends: dict[tuple[str, int | None], int | None] = {}
     worn = [span.device_id for span in stored_assignments().spans(user_id) if span.until_us is None]
-    strap_assignment_pipeline.get_stream().send([_handed_back(device_id) for device_id in worn])
+    strap_assignment_pipeline.get_stream().send([_handed_back(device_id, requested_at) for device_id in worn])
     client = connect()
     try:
         for _ in range(MOST_ROUNDS):
@@ -72,8 +74,8 @@ def erase(user_id: int) -> dict[str, int]:
     return removed
 
 
-def _handed_back(device_id: str) -> StrapAssignment:
-    return StrapAssignment(device_id=device_id, user_id=NOBODY, user_name="", assigned_at=datetime.now(UTC))
+def _handed_back(device_id: str, at: datetime) -> StrapAssignment:
+    return StrapAssignment(device_id=device_id, user_id=NOBODY, user_name="", assigned_at=at)
 
 
 def _parts(user_id: int, spans: list[Span]) -> Iterator[tuple[str, str, dict[str, Any]]]:
