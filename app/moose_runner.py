@@ -1,17 +1,20 @@
-"""Changes to Moose's own streaming runner: one that keeps a topic alive, and three that make it faster.
+"""Changes to Moose's own streaming runner: what it loses, and what makes it slow.
 
-A message that is not JSON must not stop its topic. The runner decodes JSON inside the Kafka client's poll. A message
-that is not JSON raises there, before the position moves on, so the same poll fails for ever (seen with moose-lib
-0.6.533). With this, such a message reaches the function as text; its record does not validate, and it goes to the
-dead letter queue alone like any other wrong record.
+What it loses: it decodes JSON inside the Kafka client's poll. A message that is not JSON raises there, before the
+position moves on, so the same poll fails for ever (seen with moose-lib 0.6.533). Here such a message reaches the
+function as text; its record does not validate, and it goes to the dead letter queue alone like any other wrong record.
+And what the broker did not take is committed as if it had: here the worker ends instead, and the next one reads it
+again.
 
-The runner writes two log lines a message, and turns each record that a function returns into JSON by way of a dict
-and a Python encoder. Both cost more than the functions do. So those two lines are left out (all other lines are
-written), and pydantic's records write themselves. `make bench` compares with the runner as it is.
+What makes it slow, as profiled (`make bench` compares with the runner as it is): a Kafka client in pure Python, which
+wakes a thread for every message sent; two log lines a message; and records that become JSON by way of a dict and a
+Python encoder. Here librdkafka reads and sends, those two lines are left out (all others are written), and pydantic
+reads and writes JSON.
 
 `BEATSTREAM_MOOSE_RUNNER=original` turns all of it off; an untried version of moose-lib does, too.
 """
 
+import gc
 import json
 import os
 import sys
@@ -19,41 +22,138 @@ from collections.abc import Callable
 from functools import wraps
 from importlib.metadata import version
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
+import confluent_kafka
 import moose_lib.commons
+from confluent_kafka import KafkaError, TopicPartition
 from pydantic import BaseModel
+from pydantic_core import from_json
 
 TRIED_WITH = "0.6.533"
 RUNNER = "streaming_function_runner"
 
+MOST_AT_ONCE = 1000
+"""Messages between two commits."""
+
 _LINE_A_MESSAGE, _ACTION_A_MESSAGE = "Message partition=", "Received"
+_BUFFERED_KB = 16_384
+_SETTINGS = {
+    "bootstrap_servers": "bootstrap.servers",
+    "client_id": "client.id",
+    "group_id": "group.id",
+    "auto_offset_reset": "auto.offset.reset",
+    "enable_auto_commit": "enable.auto.commit",
+    "sasl_mechanism": "sasl.mechanism",
+    "sasl_plain_username": "sasl.username",
+    "sasl_plain_password": "sasl.password",
+    "security_protocol": "security.protocol",
+    "max_request_size": "message.max.bytes",
+    "max_in_flight_requests_per_connection": "max.in.flight.requests.per.connection",
+}
 
 
-def _text_where_no_json(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    @wraps(deserialize)
-    def tolerant(message: bytes) -> Any:
+def _librdkafka(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of kafka-python in librdkafka's words. Raises `KeyError` for one that the runner is not known to set."""
+    servers = settings["bootstrap_servers"]
+    told = {**settings, "bootstrap_servers": servers if isinstance(servers, str) else ",".join(servers)}
+    return {_SETTINGS[name]: value for name, value in told.items()}
+
+
+class Message(NamedTuple):
+    """A message as the runner reads it."""
+
+    partition: int
+    offset: int
+    value: Any
+
+
+class RunnerConsumer:
+    """`kafka.KafkaConsumer`, as far as the runner uses it, on librdkafka."""
+
+    def __init__(self, *, value_deserializer: Callable[[bytes], Any], **settings: Any) -> None:
+        self._deserialize = value_deserializer
+        self._client = confluent_kafka.Consumer(
+            {**_librdkafka(settings), "queued.max.messages.kbytes": _BUFFERED_KB, "reconnect.backoff.max.ms": 1000}
+        )
+
+    def subscribe(self, topics: list[str]) -> None:
+        """Join the group."""
+        self._client.subscribe(topics)
+
+    def assignment(self) -> set[TopicPartition]:
+        """What this member reads."""
+        return set(self._client.assignment())
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Message]]:
+        """Wait for a message; what has arrived with it is taken along."""
+        first = self._client.poll(timeout_ms / 1000)
+        if first is None:
+            return {}
+        by_partition: dict[TopicPartition, list[Message]] = {}
+        for each in (first, *self._client.consume(MOST_AT_ONCE - 1, 0)):
+            if each.error() is not None:  # librdkafka tells it in the log and goes on by itself
+                continue
+            partition = each.partition() or 0
+            messages = by_partition.setdefault(TopicPartition(each.topic() or "", partition), [])
+            messages.append(Message(partition, each.offset() or 0, self._value(each.value())))
+        return by_partition
+
+    def _value(self, raw: bytes | None) -> Any:
         try:
-            return deserialize(message)
+            return self._deserialize(raw or b"")
         except ValueError:  # also UnicodeDecodeError and JSONDecodeError
-            return message.decode("utf-8", errors="replace")
+            return (raw or b"").decode("utf-8", errors="replace")
 
-    return tolerant
+    def commit(self) -> None:
+        """What was polled is done."""
+        self._client.commit(asynchronous=False)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._client.close()
 
 
-def keep_topics_alive() -> None:
-    """Let messages that are not JSON reach the function."""
-    original = moose_lib.commons.KafkaConsumer
+class RunnerProducer:
+    """`kafka.KafkaProducer`, as far as the runner uses it, on librdkafka."""
 
-    @wraps(original)
-    def consumer(*, value_deserializer: Callable[[bytes], Any], **settings: Any) -> Any:
-        return original(value_deserializer=_text_where_no_json(value_deserializer), **settings)
+    def __init__(self, **settings: Any) -> None:
+        self._client = confluent_kafka.Producer(
+            {**_librdkafka(settings), "acks": "all", "message.timeout.ms": 0, "reconnect.backoff.max.ms": 1000}
+        )
+        self._refused: KafkaError | None = None
 
-    moose_lib.commons.KafkaConsumer = consumer
+    def send(self, topic: str, value: bytes) -> "RunnerProducer":
+        """Queue a message; `send(…).get()` waits until the broker has it. Raises `KafkaException` if it is too big."""
+        try:
+            self._client.produce(topic, value, on_delivery=self._note)
+        except BufferError:
+            self.flush()
+            self._client.produce(topic, value, on_delivery=self._note)
+        return self
+
+    def _note(self, error: KafkaError | None, _message: Any) -> None:
+        self._refused = error or self._refused
+
+    def flush(self) -> None:
+        """Wait until the broker has everything; while it is away, that is until it is back.
+
+        Raises `SystemExit`, which the runner does not catch: its thread ends, nothing is committed, the worker's
+        successor does the work again.
+        """
+        self._client.flush()
+        if self._refused is not None:
+            raise SystemExit(f"the broker refused a message: {self._refused}")
+
+    get = flush
+
+    def close(self) -> None:
+        """Send what is queued."""
+        self._client.flush(1.0)
 
 
 def make_fast(runner: ModuleType) -> None:
-    """Leave out the lines of single messages, and let records write themselves."""
+    """Leave out the lines of single messages, and let pydantic read and write JSON."""
     log, cli_log = runner.log, runner.cli_log
 
     @wraps(log)
@@ -72,16 +172,27 @@ def make_fast(runner: ModuleType) -> None:
     for name, replacement in (
         ("log", log_of_batches),
         ("cli_log", cli_log_of_batches),
-        ("json", SimpleNamespace(**{**vars(json), "dumps": dumps})),
+        ("json", SimpleNamespace(**{**vars(json), "dumps": dumps, "loads": from_json})),
     ):
         setattr(runner, name, replacement)
+
+
+def use_librdkafka() -> None:
+    """Let librdkafka read and send."""
+    # What the modules made lives as long as the process: no need to look through it over and over.
+    gc.freeze()
+    moose_lib.commons.KafkaConsumer = RunnerConsumer
+    moose_lib.commons.KafkaProducer = RunnerProducer
 
 
 def _is_runner(module: ModuleType) -> bool:
     return RUNNER in (getattr(module, "__file__", None) or "")
 
 
-if version("moose-lib") == TRIED_WITH and os.environ.get("BEATSTREAM_MOOSE_RUNNER") != "original":
-    keep_topics_alive()
-    if _is_runner(sys.modules["__main__"]):
-        make_fast(sys.modules["__main__"])
+if (
+    version("moose-lib") == TRIED_WITH
+    and os.environ.get("BEATSTREAM_MOOSE_RUNNER") != "original"
+    and _is_runner(sys.modules["__main__"])
+):
+    use_librdkafka()
+    make_fast(sys.modules["__main__"])

@@ -153,11 +153,11 @@ class Board:
         tile.told.append(beat.at_s)
 
     def take_packet(self, heard: Packet, now_s: float) -> None:
-        """A radio packet: it tells of signal and battery, and that the strap is there.
+        """A radio packet: it tells of signal and battery, and that the strap is there; one of long ago tells nothing.
 
         Raises `InvalidDeviceId` where it names no strap.
         """
-        if heard.at_us / 1_000_000 > now_s + AHEAD_S:
+        if not now_s - PARKED_AFTER_S < heard.at_us / 1_000_000 < now_s + AHEAD_S:
             return
         if heard.device_id not in self._signals:
             parse_device_id(heard.device_id)

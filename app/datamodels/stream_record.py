@@ -5,9 +5,9 @@ whole poll batch of up to 500 (moose-guide.md 4.3). So a record that is wrong st
 the reason; the function that receives it raises, and the runner sends that record alone to the dead letter queue.
 """
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
 
 DATABASE_FILLS_IT: Any = None
 """Default of a column that ClickHouse computes where the record does not bring it."""
@@ -20,7 +20,9 @@ class RejectedRecordError(ValueError):
 class StreamRecord(BaseModel):
     """A record of a stream. One that does not validate is built without values and carries its reason."""
 
-    _rejection: str | None = PrivateAttr(default=None)
+    # Not a private attribute: pydantic would set up a dict of those for every record, right or wrong.
+    rejection: ClassVar[str | None] = None
+    """Why it is not valid."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -29,13 +31,13 @@ class StreamRecord(BaseModel):
             return handler(data)
         except ValidationError as error:
             record = cls.model_construct()
-            record._rejection = _readable(data, error)  # noqa: SLF001 (same class: the attribute is this record's own)
+            record.__dict__["rejection"] = _readable(data, error)
             return record
 
     def require_valid(self) -> None:
         """Raise `RejectedRecordError` with the reason if this record did not validate."""
-        if self._rejection is not None:
-            raise RejectedRecordError(self._rejection)
+        if self.rejection is not None:
+            raise RejectedRecordError(self.rejection)
 
 
 def _readable(data: Any, error: ValidationError) -> str:

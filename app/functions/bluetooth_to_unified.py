@@ -1,6 +1,5 @@
 """bluetooth_hr_packet -> unified_hr_packet: a Bluetooth strap's notifications become a person's heartbeats."""
 
-import time
 from datetime import UTC, datetime
 from functools import cache
 
@@ -16,9 +15,6 @@ from app.storage.moments import received_us
 from app.storage.strap_history import BluetoothHistory, StoredPacket
 from app.storage.wearer_directory import WearerDirectory
 
-SETTLED_AFTER_S = 30.0
-"""After so long, what was there before this process started is in the table."""
-
 
 class BluetoothStage:
     """All Bluetooth straps' trackers. One per process, as `HeartbeatStage`."""
@@ -27,7 +23,6 @@ class BluetoothStage:
         self._straps: dict[str, StrapTracker[BluetoothTracker]] = {}
         self._history = BluetoothHistory()
         self._wearers = WearerDirectory()
-        self._started = time.monotonic()
         self._timed = True
 
     def process(self, record: BluetoothHRPacket) -> list[UnifiedHRPacket]:
@@ -51,8 +46,9 @@ class BluetoothStage:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
             nonlocal lanes
             lanes += 1
-            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or lanes > 1
-            return self._history.as_of(device_id, packet, await_packet=self._timed and unsettled)
+            if lanes == 1:
+                return self._history.at_first(device_id, packet)
+            return self._history.as_of(device_id, packet, await_packet=self._timed)
 
         return StrapTracker(recover)
 

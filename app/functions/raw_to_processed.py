@@ -1,6 +1,5 @@
 """raw_ant_hr_packet -> processed_ant_hr_packet: radio packets become heartbeats, each one once."""
 
-import time
 from functools import cache
 
 from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket, processed_ant_hr_packet_pipeline
@@ -16,9 +15,6 @@ from app.storage.strap_history import StoredPacket, StrapHistory
 STATE_EVERY_BEATS = 32
 """How often a row carries the tracker's state: a restart reads at most so many beats' packets again."""
 
-SETTLED_AFTER_S = 30.0
-"""After so long, what was there before this process started is in the tables, and a new strap need not wait for it."""
-
 
 class HeartbeatStage:
     """All straps' trackers. One per process: Moose runs one process for this function, and it sees every strap."""
@@ -26,7 +22,6 @@ class HeartbeatStage:
     def __init__(self) -> None:
         self._straps: dict[str, StrapTracker[BeatTracker]] = {}
         self._history = StrapHistory()
-        self._started = time.monotonic()
         self._rebuilt: list[ProcessedAntHRPacket] = []
         self._timed = True
 
@@ -38,12 +33,12 @@ class HeartbeatStage:
         if strap is None:
             parse_device_id(record.device_id)
             strap = self._straps[record.device_id] = self._new_strap(record.device_id)
-        packet = StoredPacket(
-            record.ant_hr_packet, received_us(record.received_at), record.receiver_id or "", record.packet_count
-        )
+        at_us, count = received_us(record.received_at), record.packet_count
         self._timed = record.received_at is not None
-        beats = strap.push(payload, packet.received_at_us, packet.receiver_id, packet.packet_count)
-        rows = _rows(record.device_id, strap.tracker, beats, packet)
+        beats = strap.push(payload, at_us, record.receiver_id or "", count)
+        if not beats and not self._rebuilt:
+            return []
+        rows = _rows(record.device_id, strap.tracker, beats, at_us, count)
         if self._rebuilt:
             rows = self._rebuilt + rows
             self._rebuilt = []
@@ -54,27 +49,27 @@ class HeartbeatStage:
 
         def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BeatTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
-            # A packet that came without its time is stored with another one, so waiting for it would be in vain.
             nonlocal lanes
             lanes += 1
-            unsettled = time.monotonic() - self._started < SETTLED_AFTER_S or lanes > 1
-            tracker, packets = self._history.as_of(device_id, packet, await_packet=self._timed and unsettled)
+            if lanes == 1:
+                tracker, packets = self._history.at_first(device_id, packet)
+            else:
+                # A packet that came without its time is stored with another one, so waiting for it would be in vain.
+                tracker, packets = self._history.as_of(device_id, packet, await_packet=self._timed)
             for old in packets:
                 beats = tracker.push(parse_payload(old.payload), old.received_at_us)
                 # Sent again: a packet that was heard out of order may not have been processed yet, and equal beats are
                 # one row in the end.
-                self._rebuilt += _rows(device_id, tracker, beats, old)
+                self._rebuilt += _rows(device_id, tracker, beats, old.received_at_us, old.packet_count)
             return tracker
 
         return StrapTracker(recover)
 
 
 def _rows(
-    device_id: str, tracker: BeatTracker, beats: tuple[Beat, ...], packet: StoredPacket
+    device_id: str, tracker: BeatTracker, beats: tuple[Beat, ...], received_at_us: int, packet_count: int
 ) -> list[ProcessedAntHRPacket]:
-    if not beats:
-        return []
-    received_at = from_us(packet.received_at_us)
+    received_at = from_us(received_at_us)
     rows = [
         ProcessedAntHRPacket(
             device_id=device_id,
@@ -90,11 +85,11 @@ def _rows(
             beat_at=from_us(beat.time_us),
             revision=beat.revision,
             received_at=received_at,
-            packet_count=packet.packet_count,
+            packet_count=packet_count,
         )
         for beat in beats
     ]
-    if beats[-1].beat_count % STATE_EVERY_BEATS == 0:
+    if beats and beats[-1].beat_count % STATE_EVERY_BEATS == 0:
         rows[-1].tracker_state = tracker.snapshot()
     return rows
 

@@ -1,8 +1,10 @@
 """A strap's beat tracker as of a moment, rebuilt from what was stored: after a restart, or where data comes late.
 
 The newest stored tracker before that moment, and the raw packets since then, give the tracker that the undisturbed run
-had. Raw packets reach the table in the order of the topic, about a second behind: once the packet in hand is there, all
-before it are.
+had. Raw packets reach the table in the order of the topic, about a second behind the functions. So a process first
+waits until all that its predecessors have read is in the table; from then on a strap that is not in there is new, and
+needs no look at the past. Where a process needs what itself has read, it waits for the packet in hand: all before it
+are there then.
 """
 
 import contextlib
@@ -13,20 +15,29 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from confluent_kafka import KafkaException
+from moose_lib import IngestPipeline, Stream
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
+from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
 from app.heartrate.strap_tracker import LANE_REACH_US
+from app.storage import kafka
 from app.storage.clickhouse import connect
 
 ARRIVAL_TIMEOUT_S = 20.0
 """How long the packet in hand may take to reach the table; ten times what it takes."""
 
-ANSWER_TIMEOUT_S = 200.0
+BACKLOG_TIMEOUT_S = 120.0
+"""How long what was read before may take; Moose's sync waits up to a minute where ClickHouse was away."""
+
+ANSWER_TIMEOUT_S = 150.0
 """How long ClickHouse may be away before the work goes on without history; Kafka allows 300 s for a batch."""
+
+_BROKER_TIMEOUT_S = 5.0
 
 BLUETOOTH_REACH_US = 600_000_000
 
@@ -47,15 +58,45 @@ class PacketHistory:
     """Reads straps' packets from a table. Connects when first asked.
 
     Args:
-        table: Where the packets are stored.
+        source: Whose table the packets are stored in.
         payload: The column that holds what the strap sent.
+        target: What this process's function makes of them; with the source, that names its consumer group.
     """
 
-    def __init__(self, table: str, payload: str) -> None:
-        self._table = table
+    def __init__(self, source: IngestPipeline[Any], payload: str, target: Stream[Any]) -> None:
+        self._source = source.get_stream()
+        self._table = source.get_table().name
         self._payload = payload
+        self._target = target
         self._client: Client | None = None
         self._away_since: float | None = None
+        self._asked = False
+        self._stored_straps: set[str] | None = None
+
+    def may_have(self, device_id: str) -> bool:
+        """Whether anything of a strap was in the table when this was first asked; yes, where that cannot be told."""
+        if not self._asked:
+            self._asked = True
+            self._await_backlog()
+            sql = f"SELECT DISTINCT device_id FROM {self._table}"  # noqa: S608 (own table's name)
+            self._stored_straps = self.patiently(lambda: {row[0] for row in self.query(sql, {})}, lambda: None)
+        return self._stored_straps is None or device_id in self._stored_straps
+
+    def _await_backlog(self) -> None:
+        """Wait until all that the function has read before this process is in the table; at most `BACKLOG_TIMEOUT_S`.
+
+        To be called before this process's first commit.
+        """
+        deadline = time.monotonic() + BACKLOG_TIMEOUT_S
+        topic = kafka.full_name(self._source.name)
+        group = kafka.flow_group(self._source, self._target)
+        with contextlib.suppress(KafkaException):  # no broker, no backlog that could be waited for
+            read = kafka.committed(group, topic, _BROKER_TIMEOUT_S)
+            while any(read.values()) and time.monotonic() < deadline:
+                stored = kafka.committed(kafka.full_name(kafka.SYNC_GROUP), topic, _BROKER_TIMEOUT_S)
+                if all(stored.get(partition, 0) >= offset for partition, offset in read.items()):
+                    return
+                time.sleep(_RETRY_S)
 
     def patiently[T](self, read: Callable[[], T], without: Callable[[], T]) -> T:
         """The result of `read`; that of `without` once ClickHouse has not answered for `ANSWER_TIMEOUT_S`."""
@@ -124,7 +165,15 @@ class StrapHistory:
     """Histories of ANT+ straps: raw packets, and the trackers that were stored with the beats."""
 
     def __init__(self) -> None:
-        self._packets = PacketHistory(raw_ant_hr_packet_pipeline.get_table().name, "ant_hr_packet")
+        self._packets = PacketHistory(
+            raw_ant_hr_packet_pipeline, "ant_hr_packet", processed_ant_hr_packet_pipeline.get_stream()
+        )
+
+    def at_first(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, list[StoredPacket]]:
+        """As `as_of`, for the first packet of a strap that this process reads."""
+        if not self._packets.may_have(device_id):
+            return BeatTracker(), []
+        return self.as_of(device_id, packet, await_packet=False)
 
     def as_of(
         self, device_id: str, packet: StoredPacket, *, await_packet: bool
@@ -171,7 +220,15 @@ class BluetoothHistory:
     """Histories of Bluetooth straps. Their trackers remember a minute, so some minutes of packets rebuild them."""
 
     def __init__(self) -> None:
-        self._packets = PacketHistory(bluetooth_hr_packet_pipeline.get_table().name, "hr_measurement")
+        self._packets = PacketHistory(
+            bluetooth_hr_packet_pipeline, "hr_measurement", unified_hr_packet_pipeline.get_stream()
+        )
+
+    def at_first(self, device_id: str, packet: StoredPacket) -> BluetoothTracker:
+        """As `StrapHistory.at_first`."""
+        if not self._packets.may_have(device_id):
+            return BluetoothTracker()
+        return self.as_of(device_id, packet, await_packet=False)
 
     def as_of(self, device_id: str, packet: StoredPacket, *, await_packet: bool) -> BluetoothTracker:
         """The tracker as of just before a packet; as `StrapHistory.as_of`."""

@@ -10,14 +10,14 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
-from moose_lib.config.runtime import config_registry
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
 
 from app.datamodels.erasure_report import ErasureReport, erasure_report_pipeline
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.datamodels.stream_record import RejectedRecordError
 from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.wearers import Assignment, InvalidAssignmentError, Wearer, WearerBook, check_assignment
+from app.storage import kafka
 from app.storage.clickhouse import connect
 from app.storage.moments import to_us
 
@@ -65,31 +65,23 @@ class _TopicFollower(threading.Thread):
 
     def __init__(self, book: WearerBook) -> None:
         super().__init__(name="wearer-directory", daemon=True)
-        kafka = config_registry.get_kafka_config()
-        names = (strap_assignment_pipeline.get_stream().name, erasure_report_pipeline.get_stream().name)
-        self._topic, self._erasures = (f"{kafka.namespace}.{name}" if kafka.namespace else name for name in names)
-        settings = {
-            "bootstrap.servers": kafka.broker,
-            "group.id": "wearer-directory",  # asked for by the client; offsets are never committed
-            "enable.auto.commit": False,
-            "fetch.wait.max.ms": 50,
-            "security.protocol": kafka.security_protocol,
-            "sasl.mechanism": kafka.sasl_mechanism,
-            "sasl.username": kafka.sasl_username,
-            "sasl.password": kafka.sasl_password,
-        }
-        given = {key: value for key, value in settings.items() if value is not None}
-        self._consumer = Consumer(given)
+        self._topic = kafka.full_name(strap_assignment_pipeline.get_stream().name)
+        self._erasures = kafka.full_name(erasure_report_pipeline.get_stream().name)
+        self._consumer = kafka.consumer("wearer-directory", **{"fetch.wait.max.ms": 50})
         # A connection of its own: Moose's in-memory broker answers nothing else on one that waits for messages.
-        self._asker = Consumer(given)
+        self._asker = kafka.consumer("wearer-directory")
+        self._partitions: list[int] = []
         self._book = book
         self._read = threading.Condition()
         self._next_offset: dict[int, int] = {}
 
     def run(self) -> None:
-        topics = (self._topic, self._erasures)
         self._consumer.assign(
-            [TopicPartition(topic, at, OFFSET_BEGINNING) for topic in topics for at in self._partitions(topic)]
+            [
+                TopicPartition(topic, at, OFFSET_BEGINNING)
+                for topic in (self._topic, self._erasures)
+                for at in kafka.partitions(self._asker, topic, SYNC_TIMEOUT_S)
+            ]
         )
         while True:
             message = self._consumer.poll(1.0)
@@ -104,11 +96,12 @@ class _TopicFollower(threading.Thread):
         """Wait until everything that is in the topic now has been read, at most `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         try:
+            self._partitions = self._partitions or kafka.partitions(self._asker, self._topic, timeout_s)
             ends = {
                 partition: self._asker.get_watermark_offsets(
                     TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
                 )[1]
-                for partition in self._partitions(self._topic)
+                for partition in self._partitions
             }
         except KafkaException:
             return  # the broker is away: what is known must do, and the follower goes on when it is back
@@ -117,10 +110,6 @@ class _TopicFollower(threading.Thread):
                 lambda: all(self._next_offset.get(partition, 0) >= end for partition, end in ends.items()),
                 timeout=deadline - time.monotonic(),
             )
-
-    def _partitions(self, topic: str) -> list[int]:
-        metadata = self._asker.list_topics(topic, timeout=SYNC_TIMEOUT_S)
-        return sorted(metadata.topics[topic].partitions) or [0]
 
     def _forget(self, message: Message) -> None:
         """What comes late from before an erasure is nobody's."""

@@ -1,18 +1,24 @@
 """The changes to Moose's runner: what is left out, and what is not."""
 
+import inspect
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import confluent_kafka
 import moose_lib
 import pytest
-from moose_lib.commons import CliLogData, EnhancedJSONEncoder
+from confluent_kafka import KafkaException, TopicPartition
+from moose_lib.commons import CliLogData, EnhancedJSONEncoder, get_kafka_consumer, get_kafka_producer
 
+from app import moose_runner
 from app.datamodels.unified_hr_packet import UnifiedHRPacket
-from app.moose_runner import RUNNER, make_fast
+from app.moose_runner import RUNNER, RunnerConsumer, RunnerProducer, make_fast
+from tests.waiting import wait_for
 
 RECORD = UnifiedHRPacket(
     user_id=7,
@@ -62,3 +68,111 @@ def test_moose_still_has_what_is_changed() -> None:
     assert re.search(r'log\(\s*f"Message partition=', source)
     assert re.search(r'cli_log\(\s*CliLogData\(\s*action="Received"', source)
     assert re.search(r"json\.dumps\(\s*item, cls=EnhancedJSONEncoder", source)
+
+
+# --- on librdkafka: a broker of its own, made for tests
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    holder = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (told,) = holder.list_topics(timeout=10).brokers.values()
+    yield f"{told.host}:{told.port}"
+    holder.flush()
+
+
+def made_by_moose(maker: Any, client: type, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Any:
+    """A client, made by Moose's own function with what the runner tells it."""
+    monkeypatch.setattr(f"moose_lib.commons.{'KafkaConsumer' if 'group_id' in settings else 'KafkaProducer'}", client)
+    return maker(**settings)
+
+
+@pytest.fixture
+def producer(broker: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunnerProducer]:
+    made = made_by_moose(get_kafka_producer, RunnerProducer, monkeypatch, broker=broker, max_request_size=1_048_576)
+    yield made
+    made.close()
+
+
+def consumer_of(broker: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    made = made_by_moose(
+        get_kafka_consumer,
+        RunnerConsumer,
+        monkeypatch,
+        broker=broker,
+        client_id="test",
+        group_id="flow-a-b",
+        value_deserializer=lambda message: json.loads(message.decode("utf-8")),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    made.subscribe(["a"])
+    return made
+
+
+def read(consumer: Any, count: int) -> list[Any]:
+    got: list[Any] = []
+
+    def enough() -> bool:
+        got.extend(message for messages in consumer.poll(timeout_ms=100).values() for message in messages)
+        return len(got) >= count
+
+    wait_for(enough, f"{count} messages", 30)
+    return got
+
+
+def test_messages_come_in_order_and_are_committed(
+    broker: str, producer: RunnerProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [json.dumps({"number": number}) for number in range(2500)]
+    sent[7] = "not JSON {"
+    for text in sent:
+        producer.send("a", text.encode())
+    producer.flush()
+    first = consumer_of(broker, monkeypatch)
+    got = read(first, 2500)
+    by_partition: dict[int, list[Any]] = {}
+    for message in got:
+        by_partition.setdefault(message.partition, []).append(message)
+    for messages in by_partition.values():
+        assert [message.offset for message in messages] == list(range(len(messages)))
+        numbers = [message.value["number"] for message in messages if isinstance(message.value, dict)]
+        assert numbers == sorted(numbers)
+    values = [message.value for message in got]
+    assert sorted(value["number"] for value in values if isinstance(value, dict)) == [*range(7), *range(8, 2500)]
+    assert [value for value in values if not isinstance(value, dict)] == ["not JSON {"]
+    assert {each.topic for each in first.assignment()} == {"a"}
+    first.commit()
+    # The broker made for tests lets no second member into a group, so what the next worker reads is asked for.
+    asker = confluent_kafka.Consumer({"bootstrap.servers": broker, "group.id": "flow-a-b"})
+    committed = asker.committed([TopicPartition("a", partition) for partition in by_partition], timeout=10)
+    asker.close()
+    first.close()
+    assert {each.partition: each.offset for each in committed} == {at: len(all_) for at, all_ in by_partition.items()}
+
+
+def test_what_the_broker_refuses_ends_the_worker(producer: RunnerProducer) -> None:
+    with pytest.raises(KafkaException):
+        producer.send("a", b"x" * 2_000_000)
+    producer.send("a", b"{}").get()
+    producer._note(confluent_kafka.KafkaError(confluent_kafka.KafkaError._MSG_TIMED_OUT), None)
+    producer.send("a", b"{}")
+    # Not an Exception: the runner would note it, go on, and commit.
+    with pytest.raises(SystemExit, match="refused"):
+        producer.flush()
+
+
+def test_all_that_the_runner_asks_of_its_clients_is_there() -> None:
+    source = (Path(moose_lib.__file__).parent / "streaming" / f"{RUNNER}.py").read_text()
+    for name, client in (("consumer", RunnerConsumer), ("producer", RunnerProducer)):
+        asked = set(re.findall(rf"\b{name}\.(\w+)\(", source)) | set(
+            re.findall(rf'kafka_refs\["{name}"\]\.(\w+)\(', source)
+        )
+        assert asked <= {method for method, _ in inspect.getmembers(client, inspect.isfunction)}, name
+        assert asked
+
+
+def test_an_unknown_setting_is_an_error() -> None:
+    with pytest.raises(KeyError, match="fetch_max_bytes"):
+        moose_runner._librdkafka({"bootstrap_servers": ["a:1", "b:2"], "fetch_max_bytes": 3})
+    assert moose_runner._librdkafka({"bootstrap_servers": ["a:1", "b:2"]}) == {"bootstrap.servers": "a:1,b:2"}

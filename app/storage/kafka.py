@@ -1,0 +1,52 @@
+"""Kafka clients for the functions' own questions, on the broker that Moose itself is configured with."""
+
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+from moose_lib import Stream
+from moose_lib.config.runtime import config_registry
+
+SYNC_GROUP = "clickhouse_sync"
+"""The group by which Moose brings topics into tables (moose-guide.md 5)."""
+
+
+def consumer(group: str, **settings: Any) -> Consumer:
+    """A client of a group that commits nothing."""
+    kafka = config_registry.get_kafka_config()
+    given = {
+        "bootstrap.servers": kafka.broker,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "security.protocol": kafka.security_protocol,
+        "sasl.mechanism": kafka.sasl_mechanism,
+        "sasl.username": kafka.sasl_username,
+        "sasl.password": kafka.sasl_password,
+        **settings,
+    }
+    return Consumer({key: value for key, value in given.items() if value is not None})
+
+
+def full_name(name: str) -> str:
+    """A topic's or a group's name on the broker, as Moose writes it: after the namespace, if there is one."""
+    namespace = config_registry.get_kafka_config().namespace
+    return f"{namespace}.{name}" if namespace else name
+
+
+def partitions(asker: Consumer, topic: str, timeout_s: float) -> list[int]:
+    """The partitions of a topic. Raises `KafkaException` if the broker does not answer."""
+    return sorted(asker.list_topics(topic, timeout=timeout_s).topics[topic].partitions) or [0]
+
+
+def committed(group: str, topic: str, timeout_s: float) -> dict[int, int]:
+    """A group's offset by partition, 0 where it has none. Raises `KafkaException` if the broker does not answer."""
+    asker = consumer(group)
+    try:
+        at = [TopicPartition(topic, number) for number in partitions(asker, topic, timeout_s)]
+        return {each.partition: max(each.offset, 0) for each in asker.committed(at, timeout=timeout_s)}
+    finally:
+        asker.close()
+
+
+def flow_group(source: Stream[Any], target: Stream[Any]) -> str:
+    """The group by which Moose's runner reads a function's source (moose-guide.md 3.2)."""
+    return f"flow-{full_name(source.name)}-{full_name(target.name)}"
