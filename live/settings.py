@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from app.heartrate.sharding import parse_shards, stream_of_shard
+
 DEFAULT_PORT = 4080
 
 
@@ -16,6 +18,11 @@ class Settings:
     port: int = DEFAULT_PORT
     namespace: str = ""
     """What Moose puts before its topics' names, if anything."""
+
+    @property
+    def raw_streams(self) -> list[str]:
+        """The streams that radio packets come by."""
+        return [stream_of_shard(number) for number in range(parse_shards(os.environ.get("BEATSTREAM_SHARDS")))]
 
     def topic(self, name: str) -> str:
         """The topic of a stream."""

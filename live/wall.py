@@ -22,7 +22,7 @@ from live.sessions import Sessions
 from live.settings import Settings
 from live.streams import Follower, Message, send
 
-NEWS = ("unified_hr_packet", "raw_ant_hr_packet", "bluetooth_hr_packet")
+NEWS = ("unified_hr_packet", "bluetooth_hr_packet")
 REGISTRY = ("strap_assignment", "person_profile", "training_session", "erasure_report")
 
 TICK_S = 0.1
@@ -57,7 +57,7 @@ class Wall:
     async def __aenter__(self) -> Self:
         self.feed = Feed(self.board.parts)
         self._loop = asyncio.get_running_loop()
-        for streams, from_beginning in ((NEWS, False), (REGISTRY, True)):
+        for streams, from_beginning in (((*NEWS, *self._settings.raw_streams), False), (REGISTRY, True)):
             topics = {stream: self._settings.topic(stream) for stream in streams}
             follower = Follower(self._settings.kafka(), topics, self._hand_over, from_beginning=from_beginning)
             self._followers.append(follower)
@@ -112,15 +112,6 @@ class Wall:
                     record["rr_interval_ms"],
                 )
                 self.board.take_beat(beat, now_s)
-            case "raw_ant_hr_packet":
-                packet = Packet(
-                    record["device_id"],
-                    record.get("receiver_id") or "",
-                    parse_payload(record["ant_hr_packet"]),
-                    _moment_us(record.get("received_at"), message.at_us),
-                    record.get("rssi_dbm"),
-                )
-                self.board.take_packet(packet, now_s)
             case "bluetooth_hr_packet":
                 self._take_notification(record, message.at_us, now_s)
             case "strap_assignment":
@@ -133,6 +124,15 @@ class Wall:
                 at_us = _moment_us(record["erased_at"], message.at_us)
                 self.board.take_erasure(record["erasure_id"], record["user_id"], record["removed"], at_us, now_s)
                 self.board.changed_hands()
+            case _:  # raw_ant_hr_packet, and its shards
+                packet = Packet(
+                    record["device_id"],
+                    record.get("receiver_id") or "",
+                    parse_payload(record["ant_hr_packet"]),
+                    _moment_us(record.get("received_at"), message.at_us),
+                    record.get("rssi_dbm"),
+                )
+                self.board.take_packet(packet, now_s)
 
     def _take_notification(self, record: dict[str, Any], seen_us: int, now_s: float) -> None:
         percent = record.get("battery_percent")

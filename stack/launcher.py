@@ -14,6 +14,7 @@ from types import FrameType
 
 import httpx
 
+from app.heartrate.sharding import InvalidShards, parse_shards
 from stack import moose_home, ports
 from stack.processes import Processes
 from stack.settings import Settings
@@ -102,6 +103,10 @@ class Stack:
             time.sleep(1.0)
 
     def _prepare(self) -> None:
+        try:
+            parse_shards(os.environ.get("BEATSTREAM_SHARDS"))
+        except InvalidShards as error:
+            raise StackError(str(error)) from error
         left = self._processes.end_leftovers()
         if left:
             self._say(f"ended {left} processes that an earlier run had left behind")

@@ -1,14 +1,26 @@
 """One radio packet of an ANT+ heart-rate strap, as a receiver heard it."""
 
+import os
 from datetime import datetime
 from typing import Annotated, Optional
 
-from moose_lib import IngestPipeline, IngestPipelineConfig, LifeCycle, OlapConfig, clickhouse_default
+from moose_lib import (
+    IngestApi,
+    IngestConfigWithDestination,
+    IngestPipeline,
+    IngestPipelineConfig,
+    LifeCycle,
+    OlapConfig,
+    Stream,
+    StreamConfig,
+    clickhouse_default,
+)
 from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.heartrate.sharding import parse_shards, stream_of_shard
 
 
 class RawAntHRPacket(StreamRecord):
@@ -55,3 +67,21 @@ raw_ant_hr_packet_pipeline = IngestPipeline[RawAntHRPacket](
         ),
     ),
 )
+
+
+def _shard(number: int) -> Stream[RawAntHRPacket]:
+    if number == 0:
+        return raw_ant_hr_packet_pipeline.get_stream()
+    dead_letters = raw_ant_hr_packet_pipeline.get_dead_letter_queue()
+    stream = Stream[RawAntHRPacket](
+        stream_of_shard(number),
+        StreamConfig(destination=raw_ant_hr_packet_pipeline.get_table(), default_dead_letter_queue=dead_letters),
+    )
+    IngestApi[RawAntHRPacket](
+        stream.name, IngestConfigWithDestination(destination=stream, dead_letter_queue=dead_letters)
+    )
+    return stream
+
+
+raw_ant_hr_packet_shards = [_shard(number) for number in range(parse_shards(os.environ.get("BEATSTREAM_SHARDS")))]
+"""One stream a worker, into one table."""

@@ -1,9 +1,12 @@
 """raw_ant_hr_packet -> processed_ant_hr_packet: radio packets become heartbeats, each one once."""
 
+from collections.abc import Callable
 from functools import cache
 
+from moose_lib import Stream
+
 from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket, processed_ant_hr_packet_pipeline
-from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
+from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_shards
 from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.device_number import parse_device_id
 from app.heartrate.pages import parse_payload
@@ -17,11 +20,11 @@ STATE_EVERY_BEATS = 32
 
 
 class HeartbeatStage:
-    """All straps' trackers. One per process: Moose runs one process for this function, and it sees every strap."""
+    """The trackers of a stream's straps. Moose runs one process a stream, and it sees every packet of those straps."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Stream[RawAntHRPacket]) -> None:
         self._straps: dict[str, StrapTracker[BeatTracker]] = {}
-        self._history = StrapHistory()
+        self._history = StrapHistory(source)
         self._rebuilt: list[ProcessedAntHRPacket] = []
         self._timed = True
 
@@ -94,14 +97,17 @@ def _rows(
     return rows
 
 
-@cache
-def _stage() -> HeartbeatStage:
-    return HeartbeatStage()
+def _function(source: Stream[RawAntHRPacket]) -> Callable[[RawAntHRPacket], list[ProcessedAntHRPacket]]:
+    @cache
+    def stage() -> HeartbeatStage:
+        return HeartbeatStage(source)
+
+    def raw_to_processed(record: RawAntHRPacket) -> list[ProcessedAntHRPacket]:
+        """Turn a radio packet into the heartbeats it shows for the first time: none, one or more."""
+        return stage().process(record)
+
+    return raw_to_processed
 
 
-def raw_to_processed(record: RawAntHRPacket) -> list[ProcessedAntHRPacket]:
-    """Turn a radio packet into the heartbeats it shows for the first time: none, one or more."""
-    return _stage().process(record)
-
-
-raw_ant_hr_packet_pipeline.get_stream().add_transform(processed_ant_hr_packet_pipeline.get_stream(), raw_to_processed)
+for _source in raw_ant_hr_packet_shards:
+    _source.add_transform(processed_ant_hr_packet_pipeline.get_stream(), _function(_source))

@@ -16,11 +16,11 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from confluent_kafka import KafkaException
-from moose_lib import IngestPipeline, Stream
+from moose_lib import Stream
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
-from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
+from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
@@ -58,16 +58,17 @@ class PacketHistory:
     """Reads straps' packets from a table. Connects when first asked.
 
     Args:
-        source: Whose table the packets are stored in.
+        source: What this process's function reads.
+        target: What it writes; with the source, that names its consumer group.
+        table: Where Moose stores the source.
         payload: The column that holds what the strap sent.
-        target: What this process's function makes of them; with the source, that names its consumer group.
     """
 
-    def __init__(self, source: IngestPipeline[Any], payload: str, target: Stream[Any]) -> None:
-        self._source = source.get_stream()
-        self._table = source.get_table().name
-        self._payload = payload
+    def __init__(self, source: Stream[Any], target: Stream[Any], table: str, payload: str) -> None:
+        self._source = source
         self._target = target
+        self._table = table
+        self._payload = payload
         self._client: Client | None = None
         self._away_since: float | None = None
         self._asked = False
@@ -162,12 +163,15 @@ class PacketHistory:
 
 
 class StrapHistory:
-    """Histories of ANT+ straps: raw packets, and the trackers that were stored with the beats."""
+    """Histories of ANT+ straps: raw packets, and the trackers that were stored with the beats.
 
-    def __init__(self) -> None:
-        self._packets = PacketHistory(
-            raw_ant_hr_packet_pipeline, "ant_hr_packet", processed_ant_hr_packet_pipeline.get_stream()
-        )
+    Args:
+        source: The stream of packets that this process's function reads.
+    """
+
+    def __init__(self, source: Stream[RawAntHRPacket]) -> None:
+        table = raw_ant_hr_packet_pipeline.get_table().name
+        self._packets = PacketHistory(source, processed_ant_hr_packet_pipeline.get_stream(), table, "ant_hr_packet")
 
     def at_first(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, list[StoredPacket]]:
         """As `as_of`, for the first packet of a strap that this process reads."""
@@ -220,9 +224,8 @@ class BluetoothHistory:
     """Histories of Bluetooth straps. Their trackers remember a minute, so some minutes of packets rebuild them."""
 
     def __init__(self) -> None:
-        self._packets = PacketHistory(
-            bluetooth_hr_packet_pipeline, "hr_measurement", unified_hr_packet_pipeline.get_stream()
-        )
+        source, table = bluetooth_hr_packet_pipeline.get_stream(), bluetooth_hr_packet_pipeline.get_table().name
+        self._packets = PacketHistory(source, unified_hr_packet_pipeline.get_stream(), table, "hr_measurement")
 
     def at_first(self, device_id: str, packet: StoredPacket) -> BluetoothTracker:
         """As `StrapHistory.at_first`."""

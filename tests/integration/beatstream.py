@@ -18,6 +18,7 @@ import psutil
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from app.heartrate.sharding import stream_of_shard
 from stack.processes import MARK
 from tests.waiting import wait_for
 
@@ -29,7 +30,7 @@ STOP_TIMEOUT_S = 10.0
 class Beatstream:
     """A running stack in a folder and on ports of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shards: int = 1) -> None:
         self.folder = folder
         self.project = folder / "project"
         self.ports = _free_ports(
@@ -50,7 +51,9 @@ class Beatstream:
             "MOOSE_CLICKHOUSE_CONFIG__KEEPER_RAFT_PORT": str(self.ports["raft"]),
             "MOOSE_REDPANDA_CONFIG__BROKER": self.broker,
             "BEATSTREAM_LIVE_PORT": str(self.ports["live"]),
+            "BEATSTREAM_SHARDS": str(shards),
         }
+        self.raw_topics = [stream_of_shard(number) for number in range(shards)]
         _lay_out(self.project)
         (folder / "home").mkdir()
         self._process: subprocess.Popen[str] | None = None
@@ -213,11 +216,11 @@ class Beatstream:
     def await_settled(self, timeout_s: float = 120.0) -> None:
         """Wait until everything that was sent has been processed and stored: until the topics' groups have no lag."""
         flows = {
-            "flow-raw_ant_hr_packet-processed_ant_hr_packet": "raw_ant_hr_packet",
+            **{f"flow-{raw}-processed_ant_hr_packet": raw for raw in self.raw_topics},
             "flow-bluetooth_hr_packet-unified_hr_packet": "bluetooth_hr_packet",
             "flow-processed_ant_hr_packet-unified_hr_packet": "processed_ant_hr_packet",
         }
-        tables = ("raw_ant_hr_packet", "bluetooth_hr_packet", "processed_ant_hr_packet", "unified_hr_packet")
+        tables = (*self.raw_topics, "bluetooth_hr_packet", "processed_ant_hr_packet", "unified_hr_packet")
 
         def settled() -> bool:
             return all(self.lag(group, topic) == 0 for group, topic in flows.items()) and all(

@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def beatstream() -> Iterator[Beatstream]:
-    """The running stack, its database empty at first."""
+    """The running stack, its database empty at first. With two shards: who knows nothing of them uses the first."""
     with tempfile.TemporaryDirectory(prefix="beatstream-test-", ignore_cleanup_errors=True) as folder:
-        stack = Beatstream(Path(folder))
+        stack = Beatstream(Path(folder), shards=2)
         try:
             stack.start()
             for name, parameters in EMPTY_QUESTIONS.items():
