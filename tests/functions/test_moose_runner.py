@@ -114,7 +114,9 @@ def read(consumer: Any, count: int) -> list[Any]:
     got: list[Any] = []
 
     def enough() -> bool:
-        got.extend(message for messages in consumer.poll(timeout_ms=100).values() for message in messages)
+        if messages := [message for messages in consumer.poll(timeout_ms=100).values() for message in messages]:
+            got.extend(messages)
+            consumer.commit()
         return len(got) >= count
 
     wait_for(enough, f"{count} messages", 30)
@@ -142,13 +144,36 @@ def test_messages_come_in_order_and_are_committed(
     assert sorted(value["number"] for value in values if isinstance(value, dict)) == [*range(7), *range(8, 2500)]
     assert [value for value in values if not isinstance(value, dict)] == ["not JSON {"]
     assert {each.topic for each in first.assignment()} == {"a"}
-    first.commit()
     # The broker made for tests lets no second member into a group, so what the next worker reads is asked for.
     asker = confluent_kafka.Consumer({"bootstrap.servers": broker, "group.id": "flow-a-b"})
     committed = asker.committed([TopicPartition("a", partition) for partition in by_partition], timeout=10)
     asker.close()
     first.close()
     assert {each.partition: each.offset for each in committed} == {at: len(all_) for at, all_ in by_partition.items()}
+
+
+def test_a_batch_that_was_not_finished_ends_the_worker(
+    broker: str, producer: RunnerProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = consumer_of(broker, monkeypatch)
+    producer.send("a", b"{}").get()
+    assert wait_for(lambda: consumer.poll(timeout_ms=100), "a message", 30)
+    # The runner has noted what went wrong, and goes on as if nothing had.
+    with pytest.raises(SystemExit, match="the next worker"):
+        consumer.poll(timeout_ms=100)
+    consumer.close()
+
+
+def test_a_dead_letter_of_a_record_that_fills_a_message_is_shortened(broker: str, producer: RunnerProducer) -> None:
+    letter = {"originalRecord": {"device_id": "x" * 1_048_500}, "errorMessage": "device_id: ..."}
+    producer.send("aDeadLetterQueue", json.dumps(letter).encode()).get()
+    reader = confluent_kafka.Consumer({"bootstrap.servers": broker, "group.id": "reader"})
+    reader.assign([TopicPartition("aDeadLetterQueue", partition, 0) for partition in range(4)])
+    message = wait_for(lambda: reader.poll(0.1), "the letter", 30)
+    told = json.loads(message.value())
+    assert told["errorMessage"] == letter["errorMessage"]
+    assert told["originalRecord"]["shortened"].startswith('{"device_id": "xxx')
+    reader.close()
 
 
 def test_what_the_broker_refuses_ends_the_worker(producer: RunnerProducer) -> None:

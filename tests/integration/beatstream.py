@@ -159,7 +159,13 @@ class Beatstream:
 
     def produce(self, topic: str, messages: Iterable[bytes]) -> None:
         """Put messages on a topic directly, past the ingest API."""
-        producer = Producer({"bootstrap.servers": self.broker, "queue.buffering.max.messages": 1_000_000})
+        producer = Producer(
+            {
+                "bootstrap.servers": self.broker,
+                "queue.buffering.max.messages": 1_000_000,
+                "message.max.bytes": 2_000_000,
+            }
+        )
         for message in messages:
             producer.produce(topic, message)
         assert producer.flush(30) == 0

@@ -46,6 +46,10 @@ WRONG: list[tuple[str, bytes, str]] = [
     ("a bad time", json.dumps(packet("760003", 7, 1, START, received_at="wrong-7")).encode(), "received_at"),
     ("no zone", json.dumps(packet("760003", 8, 1, START, received_at="2026-11-21T12:00:00")).encode(), "no zone"),
     ("not UTF-8", b'\xff\xfe"wrong-9"', "not a JSON object"),
+    ("NaN", b'{"device_id": "760003", "packet_count": NaN, "ant_hr_packet": "00"}', "packet_count"),
+    ("null", b'{"device_id": null, "packet_count": 1, "ant_hr_packet": "00"}', "device_id"),
+    ("a lone surrogate", b'{"device_id": "\\ud800", "packet_count": 1, "ant_hr_packet": "00"}', "not a JSON object"),
+    ("a megabyte", json.dumps(packet("760003", 9, 1, START, ant_hr_packet="x" * 1_048_000)).encode(), "16 hexadecimal"),
 ]
 
 
