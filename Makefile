@@ -44,6 +44,7 @@ lock: $(READY)  ## Compile the pinned and hashed requirement files from pyprojec
 	$(COMPILE) --group generate -o requirements-generate.txt
 	$(COMPILE) --group ingest -o requirements-ingest.txt
 	$(COMPILE) --group live -o requirements-live.txt
+	$(COMPILE) --group operate -o requirements-operate.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
 
 clean:  ## Forget everything: environment, data, logs

@@ -2,112 +2,167 @@
 
 One producer puts the packets of a class on the raw topic as fast as the broker takes them; the clock runs from the
 first one until the last beat is visible in `unified_hr_packet`. The reference is `reference_main`: the same topics and
-tables, functions that copy. Both start with an empty database and with their workers warmed up.
+tables, functions that copy, Moose's runner as it is. Both start with an empty database, their workers warmed up.
 """
 
 import json
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.pages import parse_payload
+from app.heartrate.sharding import stream_of_strap
 from app.heartrate.strap_tracker import StrapTracker
+from benchmarks.stack import process_name, processor_s, running
 from scripts.generate_data.group import synthetic_group
 from tests.integration.beatstream import Beatstream
 from tests.waiting import wait_for
 
 STRAPS, LOSS = 200, 0.1
+QUICK_S, FULL_S = 60.0, 300.0
+"""So long the class trains."""
+
 REFERENCE_MAIN = Path(__file__).with_name("reference_main.py")
 START_US = 1_795_000_000_000_000
 WARM_UP = 200
+"""Packets of straps that are not of the class, for each shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a class sends."""
+
+    packets: Sequence[tuple[str, bytes]]
+    """In the order heard, as (device_id, JSON)."""
+    told: Mapping[str, Sequence[tuple[int, int, int]]]
+    """By strap, the heartbeats in them, in the order they are to be told: (epoch, beat count, revision)."""
+
+    @property
+    def beats(self) -> int:
+        """How many heartbeats."""
+        return sum(len({each[:2] for each in told}) for told in self.told.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How long a stack took, and the processor time that each of its processes spent on it, s."""
+
+    seconds: float
+    processor_s: dict[str, float]
 
 
 def run(*, quick: bool) -> dict[str, float]:
-    """Packets a second through both, and their ratio."""
-    records, beats = _class(60.0 if quick else 300.0)
-    with _stack(REFERENCE_MAIN) as reference:
-        floor_s = _time(reference, records, len(records))
-    with _stack(None) as beatstream:
-        took_s = _time(beatstream, records, beats)
-        ((rows, distinct),) = beatstream.rows(
-            "SELECT count(), uniqExact(device_id, hr_timestamp_seconds) FROM unified_hr_packet FINAL"
-            " WHERE device_id != '1'"
-        )
-    return {
+    """As `measure`, on a stack of its own."""
+    with running() as stack:
+        return measure(stack, quick=quick)
+
+
+def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
+    """Packets a second through Beatstream and through the reference, and their ratio.
+
+    Ends the stack: the reference gets one of its own, and two do not fit on a machine.
+    """
+    load = training(QUICK_S if quick else FULL_S)
+    taken = through(stack, load)
+    lost, doubled = lost_and_doubled(stack, load)
+    stack.stop()
+    with running(REFERENCE_MAIN) as reference:
+        floor = through(reference, load, copies=True)
+    packets = len(load.packets)
+    figures = {
         "pipeline: straps": float(STRAPS),
-        "pipeline: packets": float(len(records)),
-        "pipeline: heartbeats in them": float(beats),
-        "pipeline: heartbeats lost": float(beats - distinct),
-        "pipeline: heartbeats doubled": float(rows - distinct),
-        "pipeline: reference (copying functions), packets/s": len(records) / floor_s,
-        "pipeline: Beatstream, packets/s": len(records) / took_s,
-        "pipeline: ratio to the reference": floor_s / took_s,
+        "pipeline: packets": float(packets),
+        "pipeline: bytes of JSON a packet": sum(len(text) for _, text in load.packets) / packets,
+        "pipeline: heartbeats in them": float(load.beats),
+        "pipeline: heartbeats lost": float(lost),
+        "pipeline: heartbeats doubled": float(doubled),
+        "pipeline: reference (copying functions), packets/s": packets / floor.seconds,
+        "pipeline: Beatstream, packets/s": packets / taken.seconds,
+        "pipeline: ratio to the reference": floor.seconds / taken.seconds,
     }
+    for what, each in (("Beatstream", taken), ("reference", floor)):
+        for name, seconds in each.processor_s.items():
+            figures[f"pipeline: {what}: {name}, us of a core a packet"] = 1_000_000 * seconds / packets
+    return figures
 
 
-def _class(seconds: float) -> tuple[list[bytes], int]:
-    """The packets, and how many heartbeats they hold."""
+def training(seconds: float) -> Load:
+    """The packets of a class that trains so long."""
     group = synthetic_group(STRAPS, seed=1, start_us=START_US, seconds=seconds, loss=LOSS)
     straps: dict[str, StrapTracker[BeatTracker]] = {}
-    records, told = [], set()
+    packets, told = [], defaultdict(list)
     for record in group.records:
-        records.append(record.text.encode())
         fields = json.loads(record.text)
         device = fields["device_id"]
+        packets.append((device, record.text.encode()))
         if device not in straps:
             straps[device] = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
         payload = parse_payload(fields["ant_hr_packet"])
         for beat in straps[device].push(payload, record.at_us, fields["receiver_id"], fields["packet_count"]):
-            told.add((device, beat.epoch, beat.beat_count))
-    return records, len(told)
+            told[device].append((beat.epoch, beat.beat_count, beat.revision))
+    return Load(packets, told)
 
 
-@contextmanager
-def _stack(main: Path | None) -> Iterator[Beatstream]:
-    with tempfile.TemporaryDirectory(prefix="beatstream-bench-", ignore_cleanup_errors=True) as folder:
-        stack = Beatstream(Path(folder))
-        if main is not None:
-            (stack.project / "app" / "main.py").write_text(main.read_text())
-        try:
-            stack.start()
-            yield stack
-        finally:
-            stack.end()
-
-
-def _time(stack: Beatstream, records: list[bytes], expected: int) -> float:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    warm_up = [
-        json.dumps(
-            {"device_id": "1", "packet_count": number, "ant_hr_packet": f"00ffffff0000{number % 256:02x}50"}
-            | {"received_at": now, "receiver_id": "warm-up"}
-        ).encode()
-        for number in range(WARM_UP)
-    ]
-
-    def arrived() -> int:
-        ((rows,),) = stack.rows("SELECT count() FROM unified_hr_packet")
-        if rows < expected:
-            return 0  # known without reading a row, so that asking does not slow what is measured
-        ((distinct,),) = stack.rows(
-            "SELECT uniqExact(device_id, hr_timestamp_seconds) FROM unified_hr_packet WHERE device_id != '1'"
-        )
-        return int(distinct)
-
-    stack.produce("raw_ant_hr_packet", warm_up)
-    wait_for(
-        lambda: (
-            stack.lag("flow-processed_ant_hr_packet-unified_hr_packet", "processed_ant_hr_packet") == 0
-            and stack.lag("flow-raw_ant_hr_packet-processed_ant_hr_packet", "raw_ant_hr_packet") == 0
-        ),
-        "the workers",
-        120,
-    )
+def through(stack: Beatstream, load: Load, *, copies: bool = False) -> Taken:
+    """Send a load through a stack, each strap by its shard. `copies`: each packet becomes a beat."""
+    shards = len(stack.raw_topics)
+    batches: dict[str, list[bytes]] = {topic: [] for topic in stack.raw_topics}
+    for device, text in load.packets:
+        batches[stream_of_strap(int(device), shards)].append(text)
+    expected = len(load.packets) if copies else load.beats
+    _warm_up(stack)
+    stored = _stored(stack)
+    before = {process_name(process): processor_s(process) for process in stack.processes()}
     began = time.monotonic()
-    stack.produce("raw_ant_hr_packet", records)
-    wait_for(lambda: arrived() >= expected, f"{expected} rows; there are {arrived()}", 600, every_s=0.1)
-    return time.monotonic() - began
+    for topic, batch in batches.items():
+        stack.produce(topic, batch)
+    wait_for(lambda: _arrived(stack, load, stored, expected), f"{expected} rows", 600, every_s=0.1)
+    seconds = time.monotonic() - began
+    after = {process_name(process): processor_s(process) for process in stack.processes()}
+    return Taken(seconds, {name: spent - before.get(name, 0.0) for name, spent in after.items()})
+
+
+def lost_and_doubled(stack: Beatstream, load: Load) -> tuple[int, int]:
+    """Heartbeats that are not in the table, and that are there more than once."""
+    ((rows, distinct),) = stack.rows(
+        "SELECT count(), uniqExact(device_id, hr_timestamp_seconds) FROM unified_hr_packet FINAL"
+        " WHERE device_id IN {straps:Array(String)}",
+        straps=list(load.told),
+    )
+    return load.beats - distinct, rows - distinct
+
+
+def _stored(stack: Beatstream) -> int:
+    """Rows in the table: known without reading one, so that asking does not slow what is measured."""
+    ((rows,),) = stack.rows("SELECT count() FROM unified_hr_packet")
+    return int(rows)
+
+
+def _arrived(stack: Beatstream, load: Load, before: int, expected: int) -> bool:
+    if _stored(stack) < before + expected:
+        return False
+    ((distinct,),) = stack.rows(
+        "SELECT uniqExact(device_id, hr_timestamp_seconds) FROM unified_hr_packet"
+        " WHERE device_id IN {straps:Array(String)}",
+        straps=list(load.told),
+    )
+    return bool(distinct >= expected)
+
+
+def _warm_up(stack: Beatstream) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    shards = len(stack.raw_topics)
+    for device in map(str, range(1, shards + 1)):
+        packets = [
+            json.dumps(
+                {"device_id": device, "packet_count": number, "ant_hr_packet": f"00ffffff0000{number % 256:02x}50"}
+                | {"received_at": now, "receiver_id": "warm-up"}
+            ).encode()
+            for number in range(WARM_UP)
+        ]
+        stack.produce(stream_of_strap(int(device), shards), packets)
+    stack.await_settled()

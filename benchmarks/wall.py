@@ -2,12 +2,8 @@
 
 import asyncio
 import json
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 
 import httpx
@@ -15,6 +11,7 @@ import psutil
 
 from app.heartrate.encoder import CommonFields, encode_default
 from app.heartrate.reception import SLOT_US
+from benchmarks.stack import running
 from scripts.delivery.records import Clockface
 from tests.chromium import chromium
 from tests.integration.beatstream import Beatstream
@@ -91,25 +88,19 @@ class Group:
 
 
 def run(*, quick: bool) -> dict[str, float]:
+    """As `measure`, on a stack of its own."""
+    with running() as stack:
+        return measure(stack, quick=quick)
+
+
+def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
     """Milliseconds and shares; see the names."""
-    with _stack() as (beatstream, live):
-        return _freshness(beatstream, live, 35.0 if quick else 120.0) | _screens(
-            beatstream, live, 30.0 if quick else 600.0
-        )
-
-
-@contextmanager
-def _stack() -> Iterator[tuple[Beatstream, LiveServer]]:
-    with tempfile.TemporaryDirectory(prefix="beatstream-bench-", ignore_cleanup_errors=True) as folder:
-        beatstream = Beatstream(Path(folder))
-        live = LiveServer(beatstream)
-        try:
-            beatstream.start()
-            live.start()
-            yield beatstream, live
-        finally:
-            live.close()
-            beatstream.end()
+    live = LiveServer(stack)
+    try:
+        live.start()
+        return _freshness(stack, live, 24.0 if quick else 120.0) | _screens(stack, live, 10.0 if quick else 300.0)
+    finally:
+        live.close()
 
 
 def _freshness(beatstream: Beatstream, live: LiveServer, seconds: float) -> dict[str, float]:

@@ -5,8 +5,8 @@ from typing import Optional, Self
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import TimeSpan, ask, names, require_at_most_a_day
-from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
+from app.apis.question import ON_ALL_CORES, TimeSpan, ask, names, require_at_most_a_day
+from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, RATES, per_second_heart_rate_aggregate
 
 DEFAULT_WINDOW_S = 600
 
@@ -41,23 +41,25 @@ class GroupAnswer(BaseModel):
 def get_group_hr_by_second(client: MooseClient, params: GroupParams) -> GroupAnswer:
     """Read the seconds of the span, each person weighing the same."""
     first, last = params.seconds(DEFAULT_WINDOW_S)
+    people = names(params.users)
+    of_people = "AND has({people:Array(String)}, user_name)" if people else ""
     entries = ask(
         client,
         f"""
         SELECT
             formatDateTime(rounded_up_time, '%FT%TZ', 'UTC') AS second,
-            avg(avg_hr_per_second) AS avg_heart_rate,
-            min(arrayMin(mapValues(hr_by_offset_ms))) AS min_heart_rate,
-            max(arrayMax(mapValues(hr_by_offset_ms))) AS max_heart_rate,
+            avg({MEAN_RATE}) AS avg_heart_rate,
+            min(arrayMin({RATES})) AS min_heart_rate,
+            max(arrayMax({RATES})) AS max_heart_rate,
             count() AS user_count
         FROM {per_second_heart_rate_aggregate.name} FINAL
         WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
-          AND notEmpty(hr_by_offset_ms)
-          AND (empty({{people:Array(String)}}) OR has({{people:Array(String)}}, user_name))
+          AND notEmpty(hr_by_offset_ms) {of_people}
         GROUP BY rounded_up_time
         ORDER BY rounded_up_time
-        """,  # noqa: S608 (the only part put in is the table's own name)
-        {"first": first, "last": last, "people": names(params.users)},
+        {ON_ALL_CORES}
+        """,  # noqa: S608 (own names)
+        {"first": first, "last": last, "people": people},
         GroupEntry,
     )
     return GroupAnswer(entries=entries)

@@ -4,12 +4,19 @@ import math
 import re
 import time
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Optional, Self
 
+from clickhouse_connect.driver.client import Client
 from moose_lib import MooseClient
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, model_validator
+
+from app.storage.clickhouse import connect
 
 DAY_S = 86_400
+
+ON_ALL_CORES = "SETTINGS merge_tree_min_rows_for_concurrent_read = 16384, merge_tree_min_bytes_for_concurrent_read = 1"
+"""ClickHouse reads less than 160 000 rows on one core; ten minutes of 200 people are 120 000."""
 
 _PLUS_READ_AS_SPACE = re.compile(r"(T[\d:.]+) (\d{2}:?\d{2})$")
 
@@ -71,11 +78,25 @@ def names(comma_separated: str | None) -> list[str]:
     return [name.strip() for name in (comma_separated or "").split(",") if name.strip()]
 
 
+@cache
+def _without_session(client: Client) -> Client:
+    """Moose's client keeps a session, which costs several statements a question; nothing here needs one."""
+    return connect() if client.get_client_setting("session_id") else client
+
+
+@cache
+def _rows_of[Row: BaseModel](row_type: type[Row]) -> TypeAdapter[list[Row]]:
+    return TypeAdapter(list[row_type])  # type: ignore[valid-type]
+
+
 def ask[Row: BaseModel](client: MooseClient, sql: str, parameters: dict[str, Any], row_type: type[Row]) -> list[Row]:
-    """Run a query with server-side parameters. Raises `StorageUnavailableError` without the SQL in its text."""
+    """Run a query with server-side parameters. Raises `StorageUnavailableError` without the SQL in its text.
+
+    Past Moose's `execute_raw`, which pings first and has two settings made: those cost as much as a small query.
+    """
     try:
-        rows: list[Row] = client.query.execute_raw(sql, parameters, row_type)
+        result = _without_session(client.query.ch_client).query(sql, parameters)
+        return _rows_of(row_type).validate_python(list(result.named_results()))
     except Exception as error:  # noqa: BLE001 (whatever it is, its text may hold the SQL and must not reach a client)
         print(f"query failed: {error}", flush=True)  # noqa: T201 (the process's log)
         raise StorageUnavailableError("the database could not answer; its log tells why") from None
-    return rows

@@ -10,6 +10,12 @@ from pydantic import BaseModel, Field
 
 UInt16 = Annotated[int, "uint16"]
 
+RATES = "mapValues(hr_by_offset_ms)"
+"""In SQL: the heart rates of a second's beats."""
+
+MEAN_RATE = f"arrayAvg({RATES})"
+"""In SQL: their mean; only where there are any."""
+
 
 class PerSecondHeartRateAggregate(BaseModel):
     """One row a person and second; a second without a beat has no row.
@@ -38,9 +44,9 @@ class PerSecondHeartRateAggregate(BaseModel):
     hr_by_offset_ms: simple_aggregated("maxMap", dict[UInt16, UInt16]) = Field(  # type: ignore[valid-type]
         description="Heart rate, bpm, of those beats that came with one"
     )
-    avg_hr_per_second: Annotated[
-        Optional[float], ClickHouseAlias("if(empty(hr_by_offset_ms), NULL, arrayAvg(mapValues(hr_by_offset_ms)))")
-    ] = Field(description="Mean heart rate of the second's beats, bpm; null: none came with one")
+    avg_hr_per_second: Annotated[Optional[float], ClickHouseAlias(f"if(empty(hr_by_offset_ms), NULL, {MEAN_RATE})")] = (
+        Field(description="Mean heart rate of the second's beats, bpm; null: none came with one")
+    )
 
 
 per_second_heart_rate_aggregate = OlapTable[PerSecondHeartRateAggregate](

@@ -21,16 +21,16 @@ class ProcessedAntHRPacket(StreamRecord):
     heart_beat_count: Key[Annotated[int, ClickHouseCodec("Delta, ZSTD(1)")]] = Field(
         description="The strap's heart beat count, unwrapped"
     )
-    previous_beat_time: Annotated[Optional[float], ClickHouseCodec("ZSTD(1)")] = Field(
+    previous_beat_time: Annotated[Optional[float], ClickHouseCodec("Delta, ZSTD(3)")] = Field(
         default=None, description="Event time of the beat before, seconds of the strap's own clock; null: unknown"
     )
-    last_beat_time: Annotated[float, ClickHouseCodec("ZSTD(1)")] = Field(
+    last_beat_time: Annotated[float, ClickHouseCodec("Delta, ZSTD(3)")] = Field(
         description="Event time of this beat, seconds of the strap's own clock, unwrapped"
     )
-    calculated_heart_rate: Annotated[Optional[int], "uint8"] = Field(
+    calculated_heart_rate: Annotated[Optional[int], "uint8", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
         default=None, description="The strap's own computed heart rate, bpm; null: invalid or not heard"
     )
-    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("ZSTD(1)")] = Field(
+    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta, ZSTD(3)")] = Field(
         default=None, description="RR interval that ends with this beat, ms; null: unknown"
     )
     rr_method: Literal["delta", "page4", "none"] = Field(

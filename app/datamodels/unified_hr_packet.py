@@ -14,16 +14,16 @@ from app.datamodels.stream_record import StreamRecord
 class UnifiedHRPacket(StreamRecord):
     """A person's heartbeat, whatever strap and radio it came by. Identity: (device_id, hr_timestamp_seconds)."""
 
-    user_id: Annotated[int, ClickHouseCodec("ZSTD(1)")] = Field(description="The wearer; 0: nobody registered")
+    user_id: Annotated[int, ClickHouseCodec("Delta, ZSTD(1)")] = Field(description="The wearer; 0: nobody registered")
     user_name: Annotated[str, "LowCardinality"] = Field(description='The wearer\'s name, or "Strap <device_id>"')
     device_id: Annotated[str, "LowCardinality"] = Field(description="Which strap")
-    hr_timestamp_seconds: Annotated[float, ClickHouseCodec("Gorilla, ZSTD(1)")] = Field(
+    hr_timestamp_seconds: Annotated[float, ClickHouseCodec("FPC(12), ZSTD(1)")] = Field(
         description="The moment of the beat, seconds since 1970 UTC"
     )
-    hr_value: Annotated[Optional[int], "uint16"] = Field(
+    hr_value: Annotated[Optional[int], "uint16", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
         default=None, description="Heart rate as the strap computes it, bpm; null: unknown"
     )
-    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("ZSTD(1)")] = Field(
+    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta, ZSTD(3)")] = Field(
         default=None, description="RR interval that ends with this beat, ms; null: unknown"
     )
     rr_computed: bool = Field(description="The interval is made up from the heart rate: no use for HRV")

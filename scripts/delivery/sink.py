@@ -20,8 +20,9 @@ class SinkError(Exception):
 class Sink(Protocol):
     """Takes records."""
 
-    retries: int
-    """How often something had to be sent again."""
+    @property
+    def retries(self) -> int:
+        """How often something had to be sent again."""
 
     def send(self, destination: str, batch: list[str]) -> None:
         """Hand a batch on. Raises `SinkError` if it is not to be delivered."""

@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 
 from app.heartrate.device_number import InvalidDeviceId, parse_device_id
+from app.heartrate.sharding import MOST_SHARDS
+from scripts.delivery.divided import DividedSink
 from scripts.delivery.http import HttpSink
-from scripts.delivery.kafka import KafkaSink
 from scripts.delivery.lines import LineSink
 from scripts.delivery.records import Record, assignment
 from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
@@ -59,6 +60,13 @@ Url = Annotated[str, typer.Option(help="For --to http: where Moose answers.")]
 Broker = Annotated[str, typer.Option(help="For --to kafka.")]
 Output = Annotated[Path, typer.Option(help="For --to jsonl.")]
 Batch = Annotated[int, typer.Option(min=1, max=20_000, help="Packets in one request at most.")]
+RUN_BATCH, REPLAY_BATCH = 1000, 500
+"""Moose hands up to 1024 records of a request to its broker at once and waits some 6 ms for it, however few they are.
+Where one may be refused they are fewer: Moose keeps the whole request with each record of it as a dead letter."""
+
+Shards = Annotated[
+    int, typer.Option(min=1, max=MOST_SHARDS, envvar="BEATSTREAM_SHARDS", help="Beatstream runs with so many.")
+]
 Loss = Annotated[float, typer.Option(min=0, max=1, help="Share of the packets that the radio loses.")]
 Seed = Annotated[int, typer.Option(help="Same seed and start: same bytes.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
@@ -86,7 +94,8 @@ def run(
     url: Url = "http://localhost:4000",
     broker: Broker = "localhost:19092",
     output: Output = Path("packets.jsonl"),
-    batch: Batch = 500,
+    shards: Shards = 1,
+    batch: Batch = RUN_BATCH,
     quiet: Quiet = False,
 ) -> None:
     """A class of synthetic people.
@@ -106,7 +115,7 @@ def run(
         straps, seed=seed, start_us=begin_us, seconds=length, loss=loss, perfect=perfect, guests=guests
     )
     rejected: list[str] = []
-    sink = _sink(to, url, broker, output, rejected)
+    sink = _sink(to, url, broker, output, rejected, shards)
     people = {} if no_register else {ASSIGNMENT: group.assignments, PROFILE: group.profiles}
     _deliver(
         sink,
@@ -143,7 +152,8 @@ def replay_file(
     url: Url = "http://localhost:4000",
     broker: Broker = "localhost:19092",
     output: Output = Path("packets.jsonl"),
-    batch: Batch = 500,
+    shards: Shards = 1,
+    batch: Batch = REPLAY_BATCH,
     quiet: Quiet = False,
 ) -> None:
     """A recorded heart, as a strap would transmit it.
@@ -166,7 +176,7 @@ def replay_file(
     except (recordings.RecordingError, InvalidDeviceId) as error:
         _fail(str(error), EXIT_BAD_INPUT)
     rejected: list[str] = []
-    sink = _sink(to, url, broker, output, rejected)
+    sink = _sink(to, url, broker, output, rejected, shards)
     people = {} if no_register or start_us is None else {ASSIGNMENT: [assignment(device, user_id, name, start_us)]}
     _deliver(sink, rejected, people, records, air, speed=pace, batch=batch, expected_s=expected_s, quiet=quiet)
 
@@ -244,13 +254,15 @@ def _summary(sink: Sink, tally: Tally, rejected: list[str]) -> None:
     )
 
 
-def _sink(to: Target, url: str, broker: str, output: Path, rejected: list[str]) -> Sink:
+def _sink(to: Target, url: str, broker: str, output: Path, rejected: list[str], shards: int) -> Sink:
     try:
         match to:
             case Target.HTTP:
-                return HttpSink(url, lambda _record, reason: rejected.append(reason))
+                return DividedSink(HttpSink(url, lambda _record, reason: rejected.append(reason)), shards)
             case Target.KAFKA:
-                return KafkaSink(broker)
+                from scripts.delivery.kafka import KafkaSink  # noqa: PLC0415 (loaded only where it is asked for)
+
+                return DividedSink(KafkaSink(broker), shards)
             case Target.JSONL:
                 return LineSink(output)
             case Target.STDOUT:

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree.ElementTree import ParseError, iterparse
 
-import fitdecode
-
 _TCX = "{http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2}"
 _RR_IN_SECONDS_BELOW = 10.0
 """An interval below this is in seconds: none is shorter than 10 ms or longer than 10 s."""
@@ -83,6 +81,8 @@ def _seconds(file: Path, samples: Iterator[tuple[datetime, int | None]]) -> Hear
 
 
 def _fit(file: Path) -> Iterator[tuple[datetime, int | None]]:
+    import fitdecode  # noqa: PLC0415 (a third of the command's start, and only this needs it)
+
     try:
         with fitdecode.FitReader(file) as reader:
             for frame in reader:

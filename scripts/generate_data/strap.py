@@ -98,6 +98,7 @@ def transmissions(strap: Strap, beats: Iterable[Beat]) -> Iterator[Transmission]
     period_us = PERIOD_US / pace
     ticks_per_us = TICKS_PER_SECOND * pace / 1_000_000
     ticks, previous, count = strap.first_ticks, None, strap.first_count
+    common = CommonFields(ticks, count, beat.heart_rate)
     number = 0
     start_us = float(origin_us + strap.phase_us)
     while True:
@@ -108,6 +109,7 @@ def transmissions(strap: Strap, beats: Iterable[Beat]) -> Iterator[Transmission]
             count += beat.count_on
             if beat.count_on != 1:
                 previous = None
+            common = CommonFields(ticks, count, beat.heart_rate)
             following = next(feed, None)
         if following is None and at_us > beat.at_us + strap.tail_us:
             return
@@ -115,7 +117,6 @@ def transmissions(strap: Strap, beats: Iterable[Beat]) -> Iterator[Transmission]
             # The slots of the silence pass unused.
             number = int((following.at_us - start_us) / period_us) + 1
             continue
-        common = CommonFields(ticks, count, beat.heart_rate)
         yield Transmission(at_us, _payload(strap, common, previous, number, at_us - origin_us))
         number += 1
 

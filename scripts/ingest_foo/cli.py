@@ -19,12 +19,13 @@ import typer
 from rich.console import Console
 
 from app.heartrate.device_number import InvalidDeviceId
+from app.heartrate.sharding import MOST_SHARDS
 from app.heartrate.strap_id import check_strap_id
+from scripts.delivery.divided import DividedSink
 from scripts.delivery.http import HttpSink
 from scripts.delivery.records import assignment, profile
 from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
 from scripts.ingest_foo import doctor
-from scripts.ingest_foo.bluetooth import BluetoothSource
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
 from scripts.ingest_foo.sender import RejectedRecords, Sender
@@ -36,6 +37,7 @@ from scripts.ingest_foo.stick.usb_stick import UDEV_RULE, UDEV_RULE_FILE, defaul
 from scripts.ingest_foo.straps import Straps
 
 if TYPE_CHECKING:
+    from scripts.ingest_foo.bluetooth import BluetoothSource
     from scripts.ingest_foo.emulator.world import World
 
 
@@ -107,6 +109,9 @@ def run(
         Target, typer.Option("--to", help="http: the ingest API; kafka: the topics (needs confluent-kafka).")
     ] = Target.HTTP,
     broker: Annotated[str, typer.Option(help="For --to kafka.")] = "localhost:19092",
+    shards: Annotated[
+        int, typer.Option(min=1, max=MOST_SHARDS, envvar="BEATSTREAM_SHARDS", help="Beatstream runs with so many.")
+    ] = 1,
     stick: Annotated[
         list[str] | None, typer.Option(help="Only the stick with this serial number (several: repeat).")
     ] = None,
@@ -168,7 +173,7 @@ def run(
         intake = Intake(display.say)
         rejected = RejectedRecords(folder / "rejected.jsonl", display.say)
         sender = Sender(kept, display.say, rejected)
-        sink = _sink(to, url, broker, rejected, sender)
+        sink = DividedSink(_sink(to, url, broker, rejected, sender), shards)
         try:
             supervisor = None
             sources: list[Source] = []
@@ -274,7 +279,9 @@ def _bluetooth(
     straps: Straps,
     display: Display,
     receiver_id: str | None,
-) -> BluetoothSource:
+) -> "BluetoothSource":
+    from scripts.ingest_foo.bluetooth import BluetoothSource  # noqa: PLC0415 (as above: bleak is large)
+
     scanner, client = (None, None) if world is None or not world.has_bluetooth else world.bluetooth
     return BluetoothSource(
         clock,

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.ble import InvalidMeasurement, decode_measurement
@@ -15,8 +16,10 @@ from app.heartrate.reception import Total
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, StrapSignal
 from scripts.delivery.records import Clockface
 from scripts.delivery.sink import BLUETOOTH, RAW
-from scripts.ingest_foo.bluetooth import Notification
 from scripts.ingest_foo.stick.receiver import Packet
+
+if TYPE_CHECKING:
+    from scripts.ingest_foo.bluetooth import Notification
 
 Keep = Callable[[str, str], None]
 """Takes a record for a destination."""
@@ -91,7 +94,7 @@ class BluetoothStrap:
         self._longest_gap_us = 0
         self.packets = 0
 
-    def hear(self, notification: Notification) -> None:
+    def hear(self, notification: "Notification") -> None:
         """Take a notification."""
         if self._last is not None:
             self._longest_gap_us = max(self._longest_gap_us, notification.received_us - self._last.received_us)
@@ -163,7 +166,7 @@ class Straps:
             self.packets += 1
             strap.hear(packet)
 
-    def hear_bluetooth(self, notification: Notification) -> None:
+    def hear_bluetooth(self, notification: "Notification") -> None:
         """Take a notification of a Bluetooth strap."""
         with self._lock:
             strap = self._bluetooth.setdefault((notification.address, notification.receiver_id), BluetoothStrap())

@@ -171,6 +171,38 @@ def test_an_assignment_is_picked_up_within_5_seconds(beatstream: Beatstream) -> 
     wait_for(di_is_seen, "the new wearer's beats", 5.0, every_s=0.5)
 
 
+def test_people_are_told_apart_by_their_number_and_straps_by_their_name(beatstream: Beatstream) -> None:
+    start = datetime(2026, 11, 21, 8, 0, 0, 100_000, tzinfo=UTC)
+    names = {"745001": (51, "Eve"), "745002": (52, "Eve"), "745003": (53, "Flo")}
+    for device, (user_id, name) in names.items():
+        assert beatstream.post(
+            "strap_assignment",
+            {"device_id": device, "user_id": user_id, "user_name": name, "assigned_at": "2026-11-21T07:00:00Z"},
+        ).is_success
+    renamed = start + timedelta(seconds=5)
+    assert beatstream.post(
+        "strap_assignment",
+        {"device_id": "745003", "user_id": 53, "user_name": "Florence", "assigned_at": rfc3339(renamed)},
+    ).is_success
+    for device in (*names, "745004", "745005"):
+        assert beatstream.post("raw_ant_hr_packet", beats(device, start, 20)).is_success
+    beatstream.await_settled()
+    span = {"start": "2026-11-21T08:00:00Z", "end": "2026-11-21T08:01:00Z"}
+    entries = [
+        (entry["user_id"], entry["user_name"], entry["beat_count"], entry["first_beat"], entry["last_updated"])
+        for entry in beatstream.api("getUserHeartRateStats", **span)
+    ]
+    first, last = "2026-11-21T08:00:00.100000Z", "2026-11-21T08:00:09.600000Z"
+    assert entries == [
+        (0, "Strap 745004", 20, first, last),
+        (0, "Strap 745005", 20, first, last),
+        (51, "Eve", 20, first, last),
+        (52, "Eve", 20, first, last),
+        (53, "Florence", 20, first, last),
+    ]
+    assert [entry["user_count"] for entry in beatstream.api("get_group_hr_by_second", **span)] == [5] * 10
+
+
 BAD_PARAMETERS = [
     ("getLatestUserHeartRates", {"limit": "abc"}, "limit"),
     ("getLatestUserHeartRates", {"limit": 0}, "limit"),
