@@ -54,7 +54,11 @@ def main() -> None:
         part = ALONE[name] if name in ALONE else partial(ON_A_STACK[name].run, quick=False)
         results.note(name, _timed(name, part))
         results.save()
-    report.write(results)
+    missing = {*ALONE, *ON_A_STACK} - results.parts.keys()
+    if missing:
+        print(f"The pages are written when these have been run, too: {', '.join(sorted(missing))}")
+    else:
+        report.write(results)
 
 
 def _quick() -> None:

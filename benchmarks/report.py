@@ -63,7 +63,7 @@ GOALS = (
         Goal(f"{api}, p95", f"answers: {api} at 100 M beats, p95 ms", "ms", "under 20", lambda x: x < 20)
         for api in APIS
     ),
-    Goal("Stored heartbeat", "storage: unified_hr_packet, bytes per beat", "bytes", "at most 6", lambda x: x <= 6),
+    Goal("Stored heartbeat", "storage: unified_hr_packet, bytes a beat", "bytes", "at most 6", lambda x: x <= 6),
 )
 
 

@@ -31,15 +31,14 @@ def derived(figure: Callable[[str], float]) -> dict[str, float]:
     unified = cores("function processed_ant_hr_packet -> unified_hr_packet")
     moose, clickhouse = cores("moose-cli"), cores("ClickHouse")
     shards = math.ceil(raw / FULL)
-    of_beats = figure("storage: unified_hr_packet, bytes per beat")
-    of_seconds = figure("storage: per_second_heart_rate_aggregate, bytes per row")
-    kept = STRAPS * SECONDS_A_DAY * (BEATS_PER_S * of_beats + of_seconds)
+    of_beats = figure("storage: unified_hr_packet, bytes a beat")
+    kept = STRAPS * SECONDS_A_DAY * BEATS_PER_S * of_beats
     for_90_days = (
         STRAPS
         * SECONDS_A_DAY
         * (
-            PACKETS_PER_S * figure("storage: raw_ant_hr_packet, bytes per packet")
-            + BEATS_PER_S * figure("storage: processed_ant_hr_packet, bytes per beat")
+            PACKETS_PER_S * figure("storage: raw_ant_hr_packet, bytes a packet")
+            + BEATS_PER_S * figure("storage: processed_ant_hr_packet, bytes a processed beat")
         )
     )
     return {
