@@ -16,11 +16,11 @@ latest_by_person = MaterializedView[LatestHeartRate](
             SELECT
                 user_id,
                 guest_device_id,
-                newest.1 AS user_name,
-                newest.2 AS device_id,
-                newest.3 AS hr_timestamp_seconds,
-                newest.4 AS hr_value,
-                newest.5 AS rr_interval_ms,
+                tupleElement(newest, 1) AS user_name,
+                tupleElement(newest, 2) AS device_id,
+                tupleElement(newest, 3) AS hr_timestamp_seconds,
+                tupleElement(newest, 4) AS hr_value,
+                tupleElement(newest, 5) AS rr_interval_ms,
                 version
             FROM (
                 SELECT

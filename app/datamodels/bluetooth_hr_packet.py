@@ -17,14 +17,14 @@ class BluetoothHRPacket(StreamRecord):
     device_id: Annotated[str, "LowCardinality"] = Field(
         description="The strap's Bluetooth address, in capitals (on macOS: the UUID that it tells instead)"
     )
-    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The receiver's running number for this strap"
     )
     hr_measurement: Annotated[str, ClickHouseCodec("ZSTD(3)")] = Field(
         description="Value of characteristic 0x2A37, hexadecimal"
     )
     received_at: Annotated[
-        datetime, ClickhousePrecision(precision=6), clickhouse_default("now64(6)"), ClickHouseCodec("Delta, ZSTD(1)")
+        datetime, ClickhousePrecision(precision=6), clickhouse_default("now64(6)"), ClickHouseCodec("Delta(8), ZSTD(1)")
     ] = Field(default=DATABASE_FILLS_IT, description="When the receiver got it, UTC; absent: when the pipeline saw it")
     receiver_id: Annotated[Optional[str], "LowCardinality"] = Field(default=None, description="Which receiver got it")
     rssi_dbm: Annotated[Optional[int], "int8"] = Field(
@@ -33,7 +33,7 @@ class BluetoothHRPacket(StreamRecord):
     battery_percent: Annotated[Optional[int], "uint8"] = Field(
         default=None, description="The strap's battery when the receiver connected to it, percent; null: unknown"
     )
-    stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(
         default=DATABASE_FILLS_IT,
         description="When the row was stored, UTC; retention counts from here, not from received_at",
     )

@@ -24,7 +24,7 @@ class PerSecondHeartRateAggregate(BaseModel):
     nothing, a late one is added. Read with FINAL: rows of different inserts merge in the background.
     """
 
-    rounded_up_time: Annotated[datetime, ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    rounded_up_time: Annotated[datetime, ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(
         description="The second, rounded up, UTC: a beat at 10:00:00.2 counts to 10:00:01"
     )
     user_id: int = Field(description="The person; 0: nobody registered")
@@ -36,7 +36,7 @@ class PerSecondHeartRateAggregate(BaseModel):
             agg_func="max",
             arg_type=Annotated[datetime, ClickhousePrecision(precision=3)],
         ),
-        ClickHouseCodec("Delta, ZSTD(1)"),
+        ClickHouseCodec("Delta(8), ZSTD(1)"),
     ] = Field(description="When the newest of these beats was processed, UTC")
     beat_offsets_ms: simple_aggregated("groupUniqArrayArray", list[UInt16]) = Field(  # type: ignore[valid-type]
         description="The beats of this second: their milliseconds within it"

@@ -15,22 +15,22 @@ class ProcessedAntHRPacket(StreamRecord):
     """A heartbeat. Its identity is (device_id, epoch, heart_beat_count): each beat once, whatever repeated it."""
 
     device_id: Key[Annotated[str, "LowCardinality"]] = Field(description="20-bit ANT device number, decimal")
-    epoch: Key[Annotated[int, ClickHouseCodec("Delta, ZSTD(1)")]] = Field(
+    epoch: Key[Annotated[int, ClickHouseCodec("Delta(8), ZSTD(1)")]] = Field(
         description="Which run of the strap's clock: when its first packet was heard, µs since 1970 UTC"
     )
-    heart_beat_count: Key[Annotated[int, ClickHouseCodec("Delta, ZSTD(1)")]] = Field(
+    heart_beat_count: Key[Annotated[int, ClickHouseCodec("Delta(8), ZSTD(1)")]] = Field(
         description="The strap's heart beat count, unwrapped"
     )
-    previous_beat_time: Annotated[Optional[float], ClickHouseCodec("Delta, ZSTD(3)")] = Field(
+    previous_beat_time: Annotated[Optional[float], ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
         default=None, description="Event time of the beat before, seconds of the strap's own clock; null: unknown"
     )
-    last_beat_time: Annotated[float, ClickHouseCodec("Delta, ZSTD(3)")] = Field(
+    last_beat_time: Annotated[float, ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
         description="Event time of this beat, seconds of the strap's own clock, unwrapped"
     )
-    calculated_heart_rate: Annotated[Optional[int], "uint8", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    calculated_heart_rate: Annotated[Optional[int], "uint8", ClickHouseCodec("Delta(1), ZSTD(1)")] = Field(
         default=None, description="The strap's own computed heart rate, bpm; null: invalid or not heard"
     )
-    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta, ZSTD(3)")] = Field(
+    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
         default=None, description="RR interval that ends with this beat, ms; null: unknown"
     )
     rr_method: Literal["delta", "page4", "none"] = Field(
@@ -38,20 +38,20 @@ class ProcessedAntHRPacket(StreamRecord):
     )
     rr_computed: bool = Field(description="The strap makes its event times up from the heart rate: no use for HRV")
     rr_plausible: bool = Field(description="The interval is within 200 to 3000 ms, or unknown")
-    beat_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    beat_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The moment of the beat, UTC"
     )
     revision: Annotated[int, "uint8"] = Field(description="0, or 1 where a late packet completed this beat's interval")
-    received_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    received_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="When the packet that showed this beat was heard, UTC"
     )
-    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="That packet's running number"
     )
     tracker_state: Annotated[Optional[str], ClickHouseCodec("ZSTD(3)")] = Field(
         default=None, description="The strap's beat tracker after that packet, on some rows: a restart goes on from it"
     )
-    stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(
         default=DATABASE_FILLS_IT, description="When the row was stored, UTC"
     )
 

@@ -29,14 +29,14 @@ class RawAntHRPacket(StreamRecord):
     device_id: Annotated[str, "LowCardinality"] = Field(
         description="20-bit ANT device number, decimal (D00000652: device number and transmission type)"
     )
-    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The receiver's running number for this strap"
     )
     ant_hr_packet: Annotated[str, ClickHouseCodec("ZSTD(3)")] = Field(
         description="The 8 payload bytes, 16 hexadecimal digits"
     )
     received_at: Annotated[
-        datetime, ClickhousePrecision(precision=6), clickhouse_default("now64(6)"), ClickHouseCodec("Delta, ZSTD(1)")
+        datetime, ClickhousePrecision(precision=6), clickhouse_default("now64(6)"), ClickHouseCodec("Delta(8), ZSTD(1)")
     ] = Field(
         default=DATABASE_FILLS_IT, description="When the receiver heard it, UTC; absent: when the pipeline saw it"
     )
@@ -44,7 +44,7 @@ class RawAntHRPacket(StreamRecord):
     rssi_dbm: Annotated[Optional[int], "int8"] = Field(
         default=None, description="Signal strength at the receiver, dBm; null: unknown"
     )
-    stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(
         default=DATABASE_FILLS_IT,
         description="When the row was stored, UTC; retention counts from here, not from received_at",
     )

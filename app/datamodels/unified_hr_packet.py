@@ -14,16 +14,18 @@ from app.datamodels.stream_record import StreamRecord
 class UnifiedHRPacket(StreamRecord):
     """A person's heartbeat, whatever strap and radio it came by. Identity: (device_id, hr_timestamp_seconds)."""
 
-    user_id: Annotated[int, ClickHouseCodec("Delta, ZSTD(1)")] = Field(description="The wearer; 0: nobody registered")
+    user_id: Annotated[int, ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
+        description="The wearer; 0: nobody registered"
+    )
     user_name: Annotated[str, "LowCardinality"] = Field(description='The wearer\'s name, or "Strap <device_id>"')
     device_id: Annotated[str, "LowCardinality"] = Field(description="Which strap")
     hr_timestamp_seconds: Annotated[float, ClickHouseCodec("FPC(12), ZSTD(1)")] = Field(
         description="The moment of the beat, seconds since 1970 UTC"
     )
-    hr_value: Annotated[Optional[int], "uint16", ClickHouseCodec("Delta, ZSTD(1)")] = Field(
+    hr_value: Annotated[Optional[int], "uint16", ClickHouseCodec("Delta(2), ZSTD(1)")] = Field(
         default=None, description="Heart rate as the strap computes it, bpm; null: unknown"
     )
-    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta, ZSTD(3)")] = Field(
+    rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
         default=None, description="RR interval that ends with this beat, ms; null: unknown"
     )
     rr_computed: bool = Field(description="The interval is made up from the heart rate: no use for HRV")
@@ -31,7 +33,7 @@ class UnifiedHRPacket(StreamRecord):
         default=None, description="The strap feels skin; null: it cannot tell (ANT+ straps never can)"
     )
     revision: Annotated[int, "uint8"] = Field(description="0, or 1 where a late packet completed this beat's interval")
-    processed_timestamp: Annotated[datetime, ClickhousePrecision(precision=3), ClickHouseCodec("Delta, ZSTD(1)")] = (
+    processed_timestamp: Annotated[datetime, ClickhousePrecision(precision=3), ClickHouseCodec("Delta(8), ZSTD(1)")] = (
         Field(description="When the pipeline made this row, UTC")
     )
 

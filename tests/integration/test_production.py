@@ -1,0 +1,204 @@
+"""`moose-cli prod`, with the settings of docker-compose.yml, over a database of an older schema.
+
+It runs beside the stack, on its broker, Redis and database server, with names of its own in each. Redpanda, a Redis
+server and a ClickHouse server are not in any package, so they are not what is tested here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from stack.processes import MARK
+from tests.integration.beatstream import READY_TIMEOUT_S, Beatstream, _free_ports, _lay_out
+from tests.integration.packets import beats, rfc3339
+from tests.waiting import wait_for
+
+DATABASE, NAMESPACE, KEYS_IN_REDIS = "production", "production", "PRODUCTION"
+STRAP, ADA = "770017", 7001
+OLD_PACKETS = 1000
+KINDS = ("INGEST", "CONSUMPTION", "ADMIN")
+
+
+class Production:
+    """A running `moose-cli prod`."""
+
+    def __init__(self, folder: Path, beatstream: Beatstream) -> None:
+        self.folder = folder
+        self.beatstream = beatstream
+        self.mark = str(folder / "production")
+        self.project = folder / "project"
+        ports = _free_ports("http", "management", "proxy")
+        self.management = f"http://127.0.0.1:{ports['management']}"
+        programs = Path(sys.executable).parent
+        self.env = {
+            **beatstream.env,
+            MARK: self.mark,
+            "HOME": str(folder),
+            # As in the image: Moose starts the first python3 on PATH.
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "MOOSE_HTTP_SERVER_CONFIG__HOST": "127.0.0.1",
+            "MOOSE_HTTP_SERVER_CONFIG__PORT": str(ports["http"]),
+            "MOOSE_HTTP_SERVER_CONFIG__MANAGEMENT_PORT": str(ports["management"]),
+            "MOOSE_HTTP_SERVER_CONFIG__PROXY_PORT": str(ports["proxy"]),
+            "MOOSE_CLICKHOUSE_CONFIG__DB_NAME": DATABASE,
+            "MOOSE_REDPANDA_CONFIG__NAMESPACE": NAMESPACE,
+            "MOOSE_REDIS_CONFIG__KEY_PREFIX": KEYS_IN_REDIS,
+            # Else it begins with what the instance under the usual prefix has, and believes its topics are there.
+            "MOOSE_REDIS_CONFIG__LAST_KEY_PREFIX": KEYS_IN_REDIS,
+            "MOOSE_TELEMETRY__ENABLED": "false",
+            "MOOSE_LOGGER__LEVEL": "warn",
+            "BEATSTREAM_SHARDS": "1",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        _lay_out(self.project)
+        made = {kind: self._key() for kind in KINDS}
+        self.tokens = {kind: token for kind, (token, _) in made.items()}
+        self.env["MOOSE_INGEST_API_KEY"] = made["INGEST"][1]
+        self.env["MOOSE_CONSUMPTION_API_KEY"] = made["CONSUMPTION"][1]
+        self.env["MOOSE_AUTHENTICATION__ADMIN_API_KEY"] = made["ADMIN"][1]
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{ports['http']}", timeout=30.0, trust_env=False)
+
+    def _key(self) -> tuple[str, str]:
+        command = ["moose-cli", "generate", "hash-token", "--json"]
+        done = subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, check=True)
+        said: dict[str, str] = json.loads(done.stdout[done.stdout.index("{") :])
+        return said["bearer_token"], said["api_key_hash"]
+
+    def start(self) -> None:
+        with (self.folder / "log").open("w") as log:
+            process = self._process = subprocess.Popen(
+                ["moose-cli", "prod"],
+                cwd=self.project,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_for(lambda: process.poll() is not None or self._answers(), "production to be ready", READY_TIMEOUT_S, 0.3)
+        assert process.poll() is None, (self.folder / "log").read_text()
+
+    def _answers(self) -> bool:
+        with suppress(httpx.HTTPError):
+            return all(self.http.get(path).is_success for path in ("/ready", "/liveness"))
+        return False
+
+    def end(self) -> None:
+        """At once: asked nicely it takes 45 s (docs/deploy.md)."""
+        self.http.close()
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self.mark:
+                    process.kill()
+        if self._process is not None:
+            self._process.wait(10)
+
+    def ask(self, method: str, path: str, kind: str | None, records: Any = None) -> httpx.Response:
+        """Ask with one of the keys."""
+        headers = {"Authorization": f"Bearer {self.tokens.get(kind, kind)}"} if kind else {}
+        return self.http.request(method, path, headers=headers, json=records)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        return self.beatstream.rows(sql)
+
+
+@pytest.fixture(scope="module")
+def production(beatstream: Beatstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """Production, started over tables that lack two of today's columns and hold rows."""
+    running = Production(tmp_path_factory.mktemp("production"), beatstream)
+    try:
+        with beatstream.clickhouse() as client:
+            # `moose-cli prod` does not make it, and ends where it is missing.
+            client.command(f"CREATE DATABASE {DATABASE}")
+            for table, column in (("strap_assignment", "ignored"), ("raw_ant_hr_packet", "rssi_dbm")):
+                client.command(f"CREATE TABLE {DATABASE}.{table} AS local.{table}")
+                client.command(f"ALTER TABLE {DATABASE}.{table} DROP COLUMN {column}")
+            client.command(
+                f"INSERT INTO {DATABASE}.strap_assignment (device_id, user_id, user_name, assigned_at) "
+                f"VALUES ('{STRAP}', {ADA}, 'Ada', '2026-11-01 00:00:00')"
+            )
+            client.command(
+                f"INSERT INTO {DATABASE}.raw_ant_hr_packet (device_id, packet_count, ant_hr_packet, received_at) "
+                f"SELECT '1', number, '04ff0a14ce180764', now64(6) FROM numbers({OLD_PACKETS})"
+            )
+        running.start()
+        yield running
+    finally:
+        running.end()
+        with beatstream.clickhouse() as client:
+            client.command(f"DROP DATABASE IF EXISTS {DATABASE}")
+
+
+def test_columns_that_an_older_schema_lacks_are_added_and_its_rows_kept(production: Production) -> None:
+    columns = production.rows(
+        f"SELECT table, name, type FROM system.columns WHERE database = '{DATABASE}' "
+        "AND name IN ('ignored', 'rssi_dbm') AND table IN ('strap_assignment', 'raw_ant_hr_packet') ORDER BY table"
+    )
+    assert columns == [
+        ("raw_ant_hr_packet", "rssi_dbm", "Nullable(Int8)"),
+        ("strap_assignment", "ignored", "Nullable(Bool)"),
+    ]
+    old = f"SELECT count(), uniqExact(packet_count), countIf(rssi_dbm IS NULL) FROM {DATABASE}.raw_ant_hr_packet"
+    assert production.rows(f"{old} WHERE device_id = '1'") == [(OLD_PACKETS, OLD_PACKETS, OLD_PACKETS)]
+    assert production.rows(f"SELECT user_name, ignored FROM {DATABASE}.strap_assignment") == [("Ada", None)]
+
+
+def test_every_table_and_view_is_there(production: Production) -> None:
+    tables = "SELECT name, engine FROM system.tables WHERE database = '{}' AND name NOT LIKE '.inner%' ORDER BY name"
+    assert production.rows(tables.format(DATABASE)) == production.rows(tables.format("local"))
+
+
+def test_a_heartbeat_goes_all_the_way_and_into_this_database_only(production: Production) -> None:
+    start = datetime.now(UTC) - timedelta(seconds=20)
+    sent = production.ask("POST", "/ingest/raw_ant_hr_packet", "INGEST", beats(STRAP, start, 20))
+    assert sent.status_code == 200
+    # Who wears it, the older rows said.
+    count = f"SELECT count() FROM {DATABASE}.unified_hr_packet FINAL WHERE user_id = {ADA} AND user_name = 'Ada'"
+    wait_for(lambda: production.rows(count) == [(20,)], "the beats in their table", 60)
+    assert production.rows(f"SELECT count() FROM local.unified_hr_packet WHERE device_id = '{STRAP}'") == [(0,)]
+    answer = production.ask(
+        "GET",
+        f"/api/getUserHeartRateStats?start={rfc3339(start)}&end={rfc3339(start + timedelta(minutes=1))}",
+        "CONSUMPTION",
+    )
+    (entry,) = answer.json()["entries"]
+    assert (entry["user_name"], entry["beat_count"]) == ("Ada", 20)
+
+
+@pytest.mark.parametrize("kind", [None, "a.guess", *KINDS])
+@pytest.mark.parametrize(
+    ("method", "path", "opens"),
+    [
+        ("POST", "/ingest/strap_assignment", "INGEST"),
+        ("POST", "/ingest/raw_ant_hr_packet", "INGEST"),
+        ("GET", "/api/getPeople", "CONSUMPTION"),
+        ("GET", "/consumption/getPeople", "CONSUMPTION"),
+        ("GET", "/admin/inframap", "ADMIN"),
+        ("GET", "/admin/reality-check", "ADMIN"),
+    ],
+)
+def test_a_key_opens_its_own_doors_only(
+    production: Production, method: str, path: str, opens: str, kind: str | None
+) -> None:
+    answer = production.ask(method, path, kind, [] if method == "POST" else None)
+    assert (answer.status_code == 401) == (kind != opens)
+
+
+def test_what_production_tells_anybody(production: Production) -> None:
+    """Why nothing but the proxy may be published."""
+    assert production.http.get("/health").is_success
+    assert httpx.get(f"{production.management}/openapi.yaml").status_code == 403
+    assert "moose_streaming_functions_events_input_count_total" in httpx.get(f"{production.management}/metrics").text
+    assert httpx.get(f"{production.management}/infra-map").is_success, "the schema, without a key"
+    assert production.http.options("/ingest/strap_assignment").headers["Access-Control-Allow-Origin"] == "*"
