@@ -40,6 +40,7 @@ _LINE_A_MESSAGE, _ACTION_A_MESSAGE = "Message partition=", "Received"
 _DEAD_LETTERS = "DeadLetterQueue"
 _LETTER_CHARACTERS = 10_000
 _BUFFERED_KB = 16_384
+_OBJECTS_UNTIL_A_LOOK = 50_000
 _SETTINGS = {
     "bootstrap_servers": "bootstrap.servers",
     "client_id": "client.id",
@@ -204,8 +205,10 @@ def make_fast(runner: ModuleType) -> None:
 
 def use_librdkafka() -> None:
     """Let librdkafka read and send."""
-    # What the modules made lives as long as the process: no need to look through it over and over.
+    # What the modules made lives as long as the process: no need to look through it over and over. And a batch's
+    # objects all go with it, so looking through them meanwhile finds nothing.
     gc.freeze()
+    gc.set_threshold(_OBJECTS_UNTIL_A_LOOK)
     moose_lib.commons.KafkaConsumer = RunnerConsumer
     moose_lib.commons.KafkaProducer = RunnerProducer
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
+from pydantic_core import from_json
 
 MOST_AT_ONCE = 1000
 SEND_TIMEOUT_MS = 5000
@@ -134,7 +135,7 @@ class Follower(threading.Thread):
         if message.error() is not None:
             return None
         try:
-            record = json.loads(message.value() or b"")
+            record = from_json(message.value() or b"")
         except ValueError:
             record = None
         if not isinstance(record, dict):
