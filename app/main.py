@@ -15,6 +15,7 @@ import app.apis.get_user_heart_rate_stats
 import app.apis.get_user_zones
 import app.blocks.aggregated_per_second
 import app.blocks.latest_by_person
+import app.datamodels.dead_letter_decision
 import app.functions.bluetooth_to_unified
 import app.functions.check_person_profile
 import app.functions.check_strap_assignment

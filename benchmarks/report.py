@@ -31,7 +31,8 @@ HEAD = """\
 # Speed
 
 Written by `make bench` from `benchmarks/results.json`, not by hand. Each benchmark measures its reference in the same
-run. One run on one small machine: the ratios tell more than the figures.
+run. One run on one small machine that is shared with others: the ratios tell more than the figures, and both vary from
+run to run.
 
 ![Throughput, freshness and answers](speed.svg)
 

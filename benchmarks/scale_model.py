@@ -6,6 +6,9 @@ from collections.abc import Callable
 from app.heartrate.profile import CHANNEL_PERIOD, CHANNEL_PERIOD_HZ
 
 STRAPS = 10_000
+CELL = 0.5
+"""A cell has so much of them: its one `processed_to_unified` is half full then."""
+
 PACKETS_PER_S = CHANNEL_PERIOD_HZ / CHANNEL_PERIOD
 BEATS_PER_S = 1.5
 """A class at 90 beats a minute: warming up, hard work and rest."""
@@ -30,7 +33,7 @@ def derived(figure: Callable[[str], float]) -> dict[str, float]:
     raw = cores("function raw_ant_hr_packet -> processed_ant_hr_packet")
     unified = cores("function processed_ant_hr_packet -> unified_hr_packet")
     moose, clickhouse = cores("moose-cli"), cores("ClickHouse")
-    shards = math.ceil(raw / FULL)
+    shards, of_cell = math.ceil(raw / FULL), math.ceil(CELL * raw / FULL)
     of_beats = figure("storage: unified_hr_packet, bytes a beat")
     kept = STRAPS * SECONDS_A_DAY * BEATS_PER_S * of_beats
     for_90_days = (
@@ -43,7 +46,7 @@ def derived(figure: Callable[[str], float]) -> dict[str, float]:
     )
     return {
         "scale: packets/s of 10 000 straps": round(packets),
-        "scale: MB/s of 10 000 straps on the raw topics": packets * figure("pipeline: bytes of JSON a packet") / 1e6,
+        "scale: MB/s of a cell on the raw topics": CELL * packets * figure("pipeline: bytes of JSON a packet") / 1e6,
         "scale: raw_to_processed cores at 10 000 straps": raw,
         "scale: shards at 10 000 straps": shards,
         "scale: processed_to_unified cores at 10 000 straps": unified,
@@ -51,7 +54,8 @@ def derived(figure: Callable[[str], float]) -> dict[str, float]:
         "scale: moose cores at 10 000 straps": moose,
         "scale: ClickHouse cores at 10 000 straps": clickhouse,
         "scale: GB a day of 10 000 straps, 8 h": (kept + for_90_days) / 1e9,
-        "scale: TB a year of a cell, 8 h a day": 365 * kept / 1e12,
-        "scale: parts a second of a cell": shards + OTHER_PARTS,
-        "scale: cores of a cell": math.ceil((raw + unified + moose + clickhouse) / FULL),
+        "scale: shards of a cell": of_cell,
+        "scale: TB a year of a cell, 8 h a day": CELL * 365 * kept / 1e12,
+        "scale: parts a second of a cell": of_cell + OTHER_PARTS,
+        "scale: cores of a cell": math.ceil(CELL * (raw + unified + moose + clickhouse) / FULL),
     }

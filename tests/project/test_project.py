@@ -20,6 +20,7 @@ COMPILED = {
     "requirements-generate.txt": ["--group", "generate"],
     "requirements-ingest.txt": ["--group", "ingest"],
     "requirements-live.txt": ["--group", "live"],
+    "requirements-operate.txt": ["--group", "operate"],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev"],
 }
 

@@ -1,0 +1,93 @@
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from typer.testing import CliRunner
+
+from scripts.operate.cli import cli
+from scripts.operate.status import Finding, Health, Verdict, health
+
+PARTS = {"--url": "http://{}", "--broker": "{}", "--clickhouse": "http://{}", "--wall": "http://{}"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.operate", *arguments], capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def at(where: str) -> list[str]:
+    return [text for option, form in PARTS.items() for text in (option, form.format(where))]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Takes connections, and says nothing."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(100)
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_with_everything_away_it_answers_soon_and_says_so() -> None:
+    began = time.monotonic()
+    done = run("status", "--json", *at("127.0.0.1:1"))
+    assert time.monotonic() - began < 10
+    assert done.returncode == Health.DOWN
+    told = json.loads(done.stdout)
+    assert told["health"] == "down"
+    verdicts = {finding["part"]: finding["verdict"] for finding in told["findings"]}
+    assert verdicts == {
+        **dict.fromkeys(("Moose", "ClickHouse", "broker"), "down"),
+        **dict.fromkeys(("APIs", "wall"), "degraded"),
+        **dict.fromkeys(("functions", "data", "dead letters"), "note"),
+    }
+
+
+def test_with_everything_silent_it_answers_soon_and_says_so(silent: str) -> None:
+    began = time.monotonic()
+    done = run("status", *at(silent))
+    assert time.monotonic() - began < 10
+    assert done.returncode == Health.DOWN
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("DOWN") for line in lines) == 3
+    assert all("Traceback" not in line for line in lines)
+    assert lines[-1] == "Down"
+
+
+def test_letters_of_a_broker_that_is_away() -> None:
+    done = CliRunner().invoke(cli, ["dlq", "list", "--broker", "127.0.0.1:1"])
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "the broker at 127.0.0.1:1 does not answer: [Errno 111] Connection refused\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["retry"],
+        ["retry", "abcd", "--all"],
+        ["retry", "abcd", "--queue", "raw_ant_hr_packet"],
+        ["retry", "abc"],
+        ["drop", "--all"],
+        ["drop", "--reason", "old"],
+        ["show"],
+        ["list", "--broker", "nowhere"],
+    ],
+)
+def test_what_is_to_be_done_must_be_said(arguments: list[str]) -> None:
+    done = CliRunner().invoke(cli, ["dlq", *arguments])
+    assert done.exit_code == (3 if "nowhere" in arguments else 2)
+    assert done.stderr
+
+
+def test_the_worst_part_counts() -> None:
+    findings = [Finding("a", Verdict.GOOD, ""), Finding("b", Verdict.NOTE, "")]
+    assert health([]) is health(findings) is Health.HEALTHY
+    assert health([*findings, Finding("c", Verdict.DEGRADED, "")]) is Health.DEGRADED
+    assert health([Finding("d", Verdict.DOWN, ""), *findings]) is Health.DOWN
