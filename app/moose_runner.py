@@ -25,7 +25,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import confluent_kafka
-import moose_lib.commons
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -42,25 +41,24 @@ _LETTER_CHARACTERS = 10_000
 _BUFFERED_KB = 16_384
 _OBJECTS_UNTIL_A_LOOK = 50_000
 _SETTINGS = {
-    "bootstrap_servers": "bootstrap.servers",
+    "broker": "bootstrap.servers",
     "client_id": "client.id",
     "group_id": "group.id",
     "auto_offset_reset": "auto.offset.reset",
     "enable_auto_commit": "enable.auto.commit",
     "sasl_mechanism": "sasl.mechanism",
-    "sasl_plain_username": "sasl.username",
-    "sasl_plain_password": "sasl.password",
+    "sasl_username": "sasl.username",
+    "sasl_password": "sasl.password",
     "security_protocol": "security.protocol",
     "max_request_size": "message.max.bytes",
-    "max_in_flight_requests_per_connection": "max.in.flight.requests.per.connection",
 }
 
 
 def _librdkafka(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of kafka-python in librdkafka's words. Raises `KeyError` for one that the runner is not known to set."""
-    servers = settings["bootstrap_servers"]
-    told = {**settings, "bootstrap_servers": servers if isinstance(servers, str) else ",".join(servers)}
-    return {_SETTINGS[name]: value for name, value in told.items()}
+    """The runner's settings in librdkafka's words. Raises `KeyError` for one that it is not known to give."""
+    servers = settings["broker"]
+    told = {**settings, "broker": servers if isinstance(servers, str) else ",".join(servers)}
+    return {_SETTINGS[name]: value for name, value in told.items() if value is not None}
 
 
 class Message(NamedTuple):
@@ -72,7 +70,7 @@ class Message(NamedTuple):
 
 
 class RunnerConsumer:
-    """`kafka.KafkaConsumer`, as far as the runner uses it, on librdkafka."""
+    """What the runner's `get_kafka_consumer` gives, as far as the runner uses it, on librdkafka."""
 
     def __init__(self, *, value_deserializer: Callable[[bytes], Any], **settings: Any) -> None:
         self._deserialize = value_deserializer
@@ -134,11 +132,17 @@ def _shortened(letter: bytes) -> bytes:
 
 
 class RunnerProducer:
-    """`kafka.KafkaProducer`, as far as the runner uses it, on librdkafka."""
+    """What the runner's `get_kafka_producer` gives, as far as the runner uses it, on librdkafka."""
 
     def __init__(self, **settings: Any) -> None:
         self._client = confluent_kafka.Producer(
-            {**_librdkafka(settings), "acks": "all", "message.timeout.ms": 0, "reconnect.backoff.max.ms": 1000}
+            {
+                **_librdkafka(settings),
+                "acks": "all",
+                "max.in.flight.requests.per.connection": 1,
+                "message.timeout.ms": 0,
+                "reconnect.backoff.max.ms": 1000,
+            }
         )
         self._refused: KafkaError | None = None
 
@@ -203,14 +207,14 @@ def make_fast(runner: ModuleType) -> None:
         setattr(runner, name, replacement)
 
 
-def use_librdkafka() -> None:
-    """Let librdkafka read and send."""
+def use_librdkafka(runner: ModuleType) -> None:
+    """Let librdkafka read and send for the runner; `Stream.send` and all else of Moose keep their own clients."""
     # What the modules made lives as long as the process: no need to look through it over and over. And a batch's
     # objects all go with it, so looking through them meanwhile finds nothing.
     gc.freeze()
     gc.set_threshold(_OBJECTS_UNTIL_A_LOOK)
-    moose_lib.commons.KafkaConsumer = RunnerConsumer
-    moose_lib.commons.KafkaProducer = RunnerProducer
+    for name, client in (("get_kafka_consumer", RunnerConsumer), ("get_kafka_producer", RunnerProducer)):
+        setattr(runner, name, client)
 
 
 def _is_runner(module: ModuleType) -> bool:
@@ -222,5 +226,5 @@ if (
     and os.environ.get("BEATSTREAM_MOOSE_RUNNER") != "original"
     and _is_runner(sys.modules["__main__"])
 ):
-    use_librdkafka()
+    use_librdkafka(sys.modules["__main__"])
     make_fast(sys.modules["__main__"])

@@ -1,5 +1,7 @@
 """The changes to Moose's runner: what is left out, and what is not."""
 
+import ast
+import gc
 import inspect
 import json
 import re
@@ -11,13 +13,14 @@ from typing import Any
 
 import confluent_kafka
 import moose_lib
+import moose_lib.commons
 import pytest
 from confluent_kafka import KafkaException, TopicPartition
-from moose_lib.commons import CliLogData, EnhancedJSONEncoder, get_kafka_consumer, get_kafka_producer
+from moose_lib.commons import CliLogData, EnhancedJSONEncoder
 
 from app import moose_runner
 from app.datamodels.unified_hr_packet import UnifiedHRPacket
-from app.moose_runner import RUNNER, RunnerConsumer, RunnerProducer, make_fast
+from app.moose_runner import RUNNER, RunnerConsumer, RunnerProducer, make_fast, use_librdkafka
 from tests.waiting import wait_for
 
 RECORD = UnifiedHRPacket(
@@ -81,24 +84,15 @@ def broker() -> Iterator[str]:
     holder.flush()
 
 
-def made_by_moose(maker: Any, client: type, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Any:
-    """A client, made by Moose's own function with what the runner tells it."""
-    monkeypatch.setattr(f"moose_lib.commons.{'KafkaConsumer' if 'group_id' in settings else 'KafkaProducer'}", client)
-    return maker(**settings)
-
-
 @pytest.fixture
-def producer(broker: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunnerProducer]:
-    made = made_by_moose(get_kafka_producer, RunnerProducer, monkeypatch, broker=broker, max_request_size=1_048_576)
+def producer(broker: str) -> Iterator[RunnerProducer]:
+    made = RunnerProducer(broker=broker, sasl_username=None, max_request_size=1_048_576)
     yield made
     made.close()
 
 
-def consumer_of(broker: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    made = made_by_moose(
-        get_kafka_consumer,
-        RunnerConsumer,
-        monkeypatch,
+def consumer_of(broker: str) -> RunnerConsumer:
+    made = RunnerConsumer(
         broker=broker,
         client_id="test",
         group_id="flow-a-b",
@@ -123,15 +117,13 @@ def read(consumer: Any, count: int) -> list[Any]:
     return got
 
 
-def test_messages_come_in_order_and_are_committed(
-    broker: str, producer: RunnerProducer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_messages_come_in_order_and_are_committed(broker: str, producer: RunnerProducer) -> None:
     sent = [json.dumps({"number": number}) for number in range(2500)]
     sent[7] = "not JSON {"
     for text in sent:
         producer.send("a", text.encode())
     producer.flush()
-    first = consumer_of(broker, monkeypatch)
+    first = consumer_of(broker)
     got = read(first, 2500)
     by_partition: dict[int, list[Any]] = {}
     for message in got:
@@ -152,10 +144,8 @@ def test_messages_come_in_order_and_are_committed(
     assert {each.partition: each.offset for each in committed} == {at: len(all_) for at, all_ in by_partition.items()}
 
 
-def test_a_batch_that_was_not_finished_ends_the_worker(
-    broker: str, producer: RunnerProducer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    consumer = consumer_of(broker, monkeypatch)
+def test_a_batch_that_was_not_finished_ends_the_worker(broker: str, producer: RunnerProducer) -> None:
+    consumer = consumer_of(broker)
     producer.send("a", b"{}").get()
     assert wait_for(lambda: consumer.poll(timeout_ms=100), "a message", 30)
     # The runner has noted what went wrong, and goes on as if nothing had.
@@ -197,7 +187,35 @@ def test_all_that_the_runner_asks_of_its_clients_is_there() -> None:
         assert asked
 
 
+def test_all_that_the_runner_gives_its_clients_is_known() -> None:
+    source = (Path(moose_lib.__file__).parent / "streaming" / f"{RUNNER}.py").read_text()
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("dict", "get_kafka_producer")
+    ]
+    given = {word.arg for call in calls for word in call.keywords if word.arg}
+    assert {"broker", "group_id", "max_request_size"} <= given
+    assert given - {"value_deserializer"} <= moose_runner._SETTINGS.keys()
+
+
+def test_only_the_runner_has_these_clients() -> None:
+    before = (moose_lib.commons.KafkaConsumer, moose_lib.commons.KafkaProducer, moose_lib.commons.get_kafka_producer)
+    module = ModuleType("runner")
+    thresholds = gc.get_threshold()
+    try:
+        use_librdkafka(module)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+    assert module.get_kafka_producer is RunnerProducer
+    assert module.get_kafka_consumer is RunnerConsumer
+    # Stream.send, by which an erasure hands straps back, serialises by itself.
+    commons = moose_lib.commons
+    assert (commons.KafkaConsumer, commons.KafkaProducer, commons.get_kafka_producer) == before
+
+
 def test_an_unknown_setting_is_an_error() -> None:
     with pytest.raises(KeyError, match="fetch_max_bytes"):
-        moose_runner._librdkafka({"bootstrap_servers": ["a:1", "b:2"], "fetch_max_bytes": 3})
-    assert moose_runner._librdkafka({"bootstrap_servers": ["a:1", "b:2"]}) == {"bootstrap.servers": "a:1,b:2"}
+        moose_runner._librdkafka({"broker": ["a:1", "b:2"], "fetch_max_bytes": 3})
+    assert moose_runner._librdkafka({"broker": ["a:1", "b:2"]}) == {"bootstrap.servers": "a:1,b:2"}
