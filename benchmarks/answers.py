@@ -30,6 +30,7 @@ from app.apis.get_user_beats import get_user_beats
 from app.apis.get_user_heart_rate_history import PersonSpanParams, get_user_heart_rate_history
 from app.apis.get_user_heart_rate_stats import StatsParams, get_user_heart_rate_stats
 from app.apis.get_user_zones import ZonesParams, get_user_zones
+from benchmarks.quantiles import quantile
 from benchmarks.stack import running
 from tests.integration.beatstream import Beatstream
 from tests.waiting import wait_for
@@ -189,7 +190,7 @@ def _percentiles_ms(work: Callable[[], object], repetitions: int) -> tuple[float
         work()
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
-    p50, p95, p99 = (times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (quantile(times, share) for share in (0.5, 0.95, 0.99))
     return p50, p95, p99
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from confluent_kafka import Consumer, TopicPartition
 
+from benchmarks.quantiles import quantile
 from benchmarks.stack import running
 from benchmarks.wall import BEAT_S, FRESH_STRAPS, Group
 from tests.integration.beatstream import Beatstream
@@ -59,9 +60,7 @@ def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
         if way.asked:
             figures[f"freshness: {way.name}: asked every, ms"] = 1000 * watch.took_s / way.asked
         for percent in (50, 95, 99):
-            figures[f"freshness: {way.name}, p{percent} ms"] = delays[
-                min(len(delays) - 1, len(delays) * percent // 100)
-            ]
+            figures[f"freshness: {way.name}, p{percent} ms"] = quantile(delays, percent / 100)
     return figures
 
 

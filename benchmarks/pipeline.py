@@ -92,9 +92,9 @@ def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
     return figures
 
 
-def training(seconds: float) -> Load:
+def training(seconds: float, people: int = STRAPS, seed: int = 1, start_us: int = START_US) -> Load:
     """The packets of a class that trains so long."""
-    group = synthetic_group(STRAPS, seed=1, start_us=START_US, seconds=seconds, loss=LOSS)
+    group = synthetic_group(people, seed=seed, start_us=start_us, seconds=seconds, loss=LOSS)
     straps: dict[str, StrapTracker[BeatTracker]] = {}
     packets, told = [], defaultdict(list)
     for record in group.records:
@@ -128,6 +128,15 @@ def through(stack: Beatstream, load: Load, *, copies: bool = False) -> Taken:
         seconds = time.monotonic() - began
     after = {process_name(process): processor_s(process) for process in stack.processes()}
     return Taken(seconds, {name: spent - before.get(name, 0.0) for name, spent in after.items()})
+
+
+def told_on_topic(stack: Beatstream, load: Load) -> dict[str, list[tuple[int, int, int]]]:
+    """By strap of a load, the heartbeats as they stand on the topic; as `Load.told`."""
+    stand: dict[str, list[tuple[int, int, int]]] = {device: [] for device in load.told}
+    for row in stack.topic("processed_ant_hr_packet"):
+        if row["device_id"] in stand:
+            stand[row["device_id"]].append((row["epoch"], row["heart_beat_count"], row["revision"]))
+    return stand
 
 
 def lost_and_doubled(stack: Beatstream, load: Load) -> tuple[int, int]:

@@ -93,10 +93,11 @@ def page(results: Results) -> str:
 
 def filled(template: str, results: Results) -> str:
     """A page's text with its figures. Raises `KeyError` for one that was not measured."""
+    on_paper = derived(results.figure)
 
     def figure(asked: re.Match[str]) -> str:
         name = asked[1]
-        return number(derived(results.figure)[name] if name.startswith("scale: ") else results.figure(name))
+        return number(on_paper[name] if name in on_paper else results.figure(name))
 
     return re.sub(r"{{(.+?)}}", figure, template)
 

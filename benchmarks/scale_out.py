@@ -4,7 +4,7 @@ Reference: one shard, in the same run. On a machine whose cores one shard fills 
 what a packet costs each process (`pipeline`) tells where they help.
 """
 
-from benchmarks.pipeline import FULL_S, QUICK_S, Load, lost_and_doubled, through, training
+from benchmarks.pipeline import FULL_S, QUICK_S, Load, lost_and_doubled, through, told_on_topic, training
 from benchmarks.stack import running
 from tests.integration.beatstream import Beatstream
 
@@ -37,8 +37,5 @@ def run(*, quick: bool) -> dict[str, float]:
 
 def _in_disorder(stack: Beatstream, load: Load) -> int:
     """Straps whose beats stand on the topic in another order than they are to be told, or are others."""
-    stand: dict[str, list[tuple[int, int, int]]] = {device: [] for device in load.told}
-    for row in stack.topic("processed_ant_hr_packet"):
-        if row["device_id"] in stand:
-            stand[row["device_id"]].append((row["epoch"], row["heart_beat_count"], row["revision"]))
+    stand = told_on_topic(stack, load)
     return sum(stand[device] != told for device, told in load.told.items())

@@ -11,6 +11,7 @@ import psutil
 
 from app.heartrate.encoder import CommonFields, encode_default
 from app.heartrate.reception import SLOT_US
+from benchmarks.quantiles import quantile
 from benchmarks.stack import running
 from scripts.delivery.records import Clockface
 from tests.chromium import chromium
@@ -139,9 +140,9 @@ def _freshness(beatstream: Beatstream, live: LiveServer, seconds: float) -> dict
         "wall: all appear at once: the last one's first number, s": max(appeared.values()) - min(group.posted.values()),
         "wall: numbers changed in the browser": float(len(delays)),
         "wall: beats that never were on the screen, %": 100 * missed / max(1, missed + len(delays)),
-        "wall: packet posted to number changed, p50 ms": 1000 * _quantile(delays, 0.5),
-        "wall: packet posted to number changed, p95 ms": 1000 * _quantile(delays, 0.95),
-        "wall: packet posted to number changed, p99 ms": 1000 * _quantile(delays, 0.99),
+        "wall: packet posted to number changed, p50 ms": 1000 * quantile(delays, 0.5),
+        "wall: packet posted to number changed, p95 ms": 1000 * quantile(delays, 0.95),
+        "wall: packet posted to number changed, p99 ms": 1000 * quantile(delays, 0.99),
     }
 
 
@@ -186,17 +187,13 @@ def _screens(beatstream: Beatstream, live: LiveServer, seconds: float) -> dict[s
         "screens: at once": float(SCREENS),
         "screens: straps": float(BUSY_STRAPS),
         "screens: seconds": seconds,
-        "screens: event made to event arrived, p50 ms": 1000 * _quantile(lags, 0.5),
-        "screens: event made to event arrived, p99 ms": 1000 * _quantile(lags, 0.99),
+        "screens: event made to event arrived, p50 ms": 1000 * quantile(lags, 0.5),
+        "screens: event made to event arrived, p99 ms": 1000 * quantile(lags, 0.99),
         "screens: event made to event arrived, longest ms": 1000 * lags[-1],
         "screens: server, % of a core": 100 * (cpu_after - cpu_before) / (ended - began),
         "screens: server, MB at first": memory_before / 1e6,
         "screens: server, MB in the end": memory_after / 1e6,
     }
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 if __name__ == "__main__":

@@ -37,14 +37,10 @@ def partitions(asker: Consumer, topic: str, timeout_s: float) -> list[int]:
     return sorted(asker.list_topics(topic, timeout=timeout_s).topics[topic].partitions) or [0]
 
 
-def committed(group: str, topic: str, timeout_s: float) -> dict[int, int]:
-    """A group's offset by partition, 0 where it has none. Raises `KafkaException` if the broker does not answer."""
-    asker = consumer(group)
-    try:
-        at = [TopicPartition(topic, number) for number in partitions(asker, topic, timeout_s)]
-        return {each.partition: max(each.offset, 0) for each in asker.committed(at, timeout=timeout_s)}
-    finally:
-        asker.close()
+def committed(asker: Consumer, topic: str, timeout_s: float) -> dict[int, int]:
+    """The asker's group's offset by partition, 0: it has none. Raises `KafkaException` if the broker is away."""
+    at = [TopicPartition(topic, number) for number in partitions(asker, topic, timeout_s)]
+    return {each.partition: max(each.offset, 0) for each in asker.committed(at, timeout=timeout_s)}
 
 
 def flow_group(source: Stream[Any], target: Stream[Any]) -> str:

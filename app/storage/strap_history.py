@@ -90,11 +90,13 @@ class PacketHistory:
         """
         deadline = time.monotonic() + BACKLOG_TIMEOUT_S
         topic = kafka.full_name(self._source.name)
-        group = kafka.flow_group(self._source, self._target)
-        with contextlib.suppress(KafkaException):  # no broker, no backlog that could be waited for
-            read = kafka.committed(group, topic, _BROKER_TIMEOUT_S)
+        flow = kafka.consumer(kafka.flow_group(self._source, self._target))
+        sync = kafka.consumer(kafka.full_name(kafka.SYNC_GROUP))
+        # No broker, no backlog that could be waited for.
+        with contextlib.closing(flow), contextlib.closing(sync), contextlib.suppress(KafkaException):
+            read = kafka.committed(flow, topic, _BROKER_TIMEOUT_S)
             while any(read.values()) and time.monotonic() < deadline:
-                stored = kafka.committed(kafka.full_name(kafka.SYNC_GROUP), topic, _BROKER_TIMEOUT_S)
+                stored = kafka.committed(sync, topic, _BROKER_TIMEOUT_S)
                 if all(stored.get(partition, 0) >= offset for partition, offset in read.items()):
                     return
                 time.sleep(_RETRY_S)
