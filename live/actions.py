@@ -95,7 +95,10 @@ async def assign(wall: Wall, body: AssignBody) -> Result:
     else:
         profile = _person(wall, body.user_id)
         user_id, name = profile.user_id, profile.user_name
-    await wall.moose.ingest("strap_assignment", [assignment_record(body.device_id, user_id, name)])
+    record = assignment_record(body.device_id, user_id, name)
+    await wall.moose.ingest("strap_assignment", [record])
+    # Who is new may be renamed or erased before the topic has brought this back.
+    wall.take_assignment(record)
     return {"user_id": user_id, "user_name": name}
 
 

@@ -115,7 +115,7 @@ class Wall:
             case "bluetooth_hr_packet":
                 self._take_notification(record, message.at_us, now_s)
             case "strap_assignment":
-                self._take_assignment(record, message.at_us)
+                self.take_assignment(record, message.at_us)
             case "person_profile":
                 self._take_profile(record, _moment_us(record.get("updated_at"), message.at_us))
             case "training_session":
@@ -152,7 +152,8 @@ class Wall:
         self.sessions.take(record)
         self.board.parts.set("session", self.sessions.running_part())
 
-    def _take_assignment(self, record: dict[str, Any], seen_us: int) -> None:
+    def take_assignment(self, record: dict[str, Any], seen_us: int = 0) -> None:
+        """Who wears a strap from now on; from when it was seen, where the record names no moment."""
         since = record.get("assigned_at")
         self._assign(record, Assignment(_moment_us(since, seen_us), _wearer(record), since is not None))
 

@@ -123,7 +123,8 @@ def _entry(rows: list[_Row]) -> StatsEntry:
 def _rfc3339_ms(rounded_up_ms: int) -> str:
     """A beat's moment, from its second's end and its milliseconds within it."""
     seconds, ms = divmod(rounded_up_ms - 1000, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03}000Z"
+    # Its own format is quicker than one that is spelled out: two moments a person are most of an answer's Python.
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{ms:03}000Z"
 
 
 get_user_heart_rate_stats_api = Api[StatsParams, StatsAnswer](

@@ -56,6 +56,9 @@ per_second_heart_rate_aggregate = OlapTable[PerSecondHeartRateAggregate](
         # Every question of the APIs names a span of time, and few people share a second.
         order_by_fields=["rounded_up_time", "user_id", "user_name"],
         partition_by="toYYYYMM(rounded_up_time)",
+        # FINAL merges whole granules, and the newest seconds of parts overlap: with 8192 rows an answer takes twice as
+        # long for 200 people (benchmarks/answers.py).
+        settings={"index_granularity": "1024"},
         life_cycle=LifeCycle.DELETION_PROTECTED,
     ),
 )

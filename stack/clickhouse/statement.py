@@ -2,6 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+
+LONGEST_REMEMBERED = 8192
+"""Characters of a statement that is kept to be recognised."""
 
 _TOKEN = re.compile(
     r"""
@@ -101,6 +105,10 @@ class Statement:
 
 def read(sql: str) -> Statement:
     """Look through a statement."""
+    return _read_again(sql) if len(sql) <= LONGEST_REMEMBERED else _read(sql)
+
+
+def _read(sql: str) -> Statement:
     tokens = [(match.lastgroup, match.group(), match.start()) for match in _TOKEN.finditer(sql)]
     tokens = [token for token in tokens if token[0] != "skip"]
     words = [text.lower() if kind == "word" else "" for kind, text, _ in tokens]
@@ -117,6 +125,10 @@ def read(sql: str) -> Statement:
         reads_only=first in {"select", "with", "show", "describe", "desc", "exists", "explain", "(", "values", "check"}
         or (not first and bool(tokens) and tokens[0][1] == "("),
     )
+
+
+_read_again = lru_cache(maxsize=1024)(_read)
+"""The APIs ask the same over and over: what differs comes as parameters."""
 
 
 def _data_clause(words: list[str]) -> int | None:

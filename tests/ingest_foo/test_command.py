@@ -265,9 +265,10 @@ def _us(text: str) -> int:
 
 
 def test_faults_of_the_stick_are_recovered(tmp_path: Path, ingest: Ingest) -> None:
-    faults = ["unplug:1:0.5", "busy:3:0.5", "noise:5:20", "hang:5.5:0.5"]
+    # Busy for longer than it takes a busy machine to look again.
+    faults = ["unplug:1:0.5", "busy:3:2", "noise:6.5:20", "hang:7:0.5"]
     options = [option for fault in faults for option in ("--emulate-fault", fault)]
-    run = Run(tmp_path, "--emulate", "10", "--no-register", "--seconds", "11", *options, url=ingest.url)
+    run = Run(tmp_path, "--emulate", "10", "--no-register", "--seconds", "12.5", *options, url=ingest.url)
     code, said = run.wait()
     assert code == 0
     assert per_strap(ingest.packets(), "ant_hr_packet") == per_strap(run.sent(), "payload")

@@ -26,6 +26,7 @@ from tests.waiting import wait_for
 DATABASE, NAMESPACE, KEYS_IN_REDIS = "production", "production", "PRODUCTION"
 STRAP, ADA = "770017", 7001
 OLD_PACKETS = 1000
+SECONDS = "per_second_heart_rate_aggregate"
 KINDS = ("INGEST", "CONSUMPTION", "ADMIN")
 
 
@@ -66,7 +67,13 @@ class Production:
         self.env["MOOSE_INGEST_API_KEY"] = made["INGEST"][1]
         self.env["MOOSE_CONSUMPTION_API_KEY"] = made["CONSUMPTION"][1]
         self.env["MOOSE_AUTHENTICATION__ADMIN_API_KEY"] = made["ADMIN"][1]
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{ports['http']}", timeout=30.0, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{ports['http']}",
+            timeout=30.0,
+            trust_env=False,
+            # Moose ends the connection of a request that it refused unread, at times when the next one is on its way.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     def _key(self) -> tuple[str, str]:
         command = ["moose-cli", "generate", "hash-token", "--json"]
@@ -124,6 +131,16 @@ def production(beatstream: Beatstream, tmp_path_factory: pytest.TempPathFactory)
             for table, column in (("strap_assignment", "ignored"), ("raw_ant_hr_packet", "rssi_dbm")):
                 client.command(f"CREATE TABLE {DATABASE}.{table} AS local.{table}")
                 client.command(f"ALTER TABLE {DATABASE}.{table} DROP COLUMN {column}")
+            # What was stored before it had smaller granules.
+            client.command(
+                f"CREATE TABLE {DATABASE}.{SECONDS} AS local.{SECONDS} ENGINE = AggregatingMergeTree "
+                "PARTITION BY toYYYYMM(rounded_up_time) ORDER BY (rounded_up_time, user_id, user_name)"
+            )
+            client.command(
+                f"INSERT INTO {DATABASE}.{SECONDS} (rounded_up_time, user_id, user_name, processed_timestamp, "
+                "beat_offsets_ms, hr_by_offset_ms) "
+                f"VALUES ('2026-11-01 00:00:01', {ADA}, 'Ada', '2026-11-01 00:00:02', [500], map(500, 61))"
+            )
             client.command(
                 f"INSERT INTO {DATABASE}.strap_assignment (device_id, user_id, user_name, assigned_at) "
                 f"VALUES ('{STRAP}', {ADA}, 'Ada', '2026-11-01 00:00:00')"
@@ -152,6 +169,7 @@ def test_columns_that_an_older_schema_lacks_are_added_and_its_rows_kept(producti
     old = f"SELECT count(), uniqExact(packet_count), countIf(rssi_dbm IS NULL) FROM {DATABASE}.raw_ant_hr_packet"
     assert production.rows(f"{old} WHERE device_id = '1'") == [(OLD_PACKETS, OLD_PACKETS, OLD_PACKETS)]
     assert production.rows(f"SELECT user_name, ignored FROM {DATABASE}.strap_assignment") == [("Ada", None)]
+    assert production.rows(f"SELECT avg_hr_per_second FROM {DATABASE}.{SECONDS} FINAL") == [(61.0,)]
 
 
 def test_every_table_and_view_is_there(production: Production) -> None:
