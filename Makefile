@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 
-.PHONY: demo dev test bench lint format lock clean
+.PHONY: demo dev test bench fuzz lint format lock clean
 
 demo: $(READY)  ## Everything: the stack, a class of 12 synthetic people, their hearts on the screen
 	@exec $(BIN)/python -m stack demo
@@ -29,6 +29,9 @@ test: lint  ## All checks; fast ones first
 
 bench: $(READY)  ## Speed, as ratios in one run
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## A million arbitrary inputs for everything that reads bytes from outside
+	$(BIN)/python -m tests.fuzz
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

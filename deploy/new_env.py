@@ -24,6 +24,7 @@ def lines(domain: str) -> list[str]:
     """One line a variable."""
     passwords = ("CLICKHOUSE", "REDIS", "GRAFANA_ADMIN", "GRAFANA_CLICKHOUSE")
     found = [f"BEATSTREAM_DOMAIN={domain}", *(f"{name}_PASSWORD={secrets.token_hex(24)}" for name in passwords)]
+    found += [f"BEATSTREAM_{name}={secrets.token_hex(16)}" for name in ("ROOM_TOKEN", "ROOM_LOOK_TOKEN")]
     for name, comment in (("INGEST", ""), ("API", ""), ("ADMIN", "# keep elsewhere: ")):
         key, salt = secrets.token_hex(16), secrets.token_hex(16)
         found.append(f"{comment}BEATSTREAM_{name}_TOKEN={key}.{salt}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from live.access import Tokens
 from live.server import create
 from live.settings import DEFAULT_PORT, Settings
 
@@ -25,7 +26,11 @@ def main(
     # uvicorn ends in order, and then raises the signal again: to have been asked is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
-    settings = Settings(moose_url=moose_url, broker=broker, host=host, port=port, namespace=namespace)
+    try:
+        tokens = Tokens.of_environment()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    settings = Settings(moose_url=moose_url, broker=broker, host=host, port=port, namespace=namespace, tokens=tokens)
     uvicorn.run(
         create(settings),
         host=host,

@@ -27,6 +27,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from live import actions, data
+from live.access import Access
 from live.actions import ActionError
 from live.export import to_csv, to_fit
 from live.feed import AT_LEAST_EVERY_S
@@ -100,7 +101,7 @@ def create(settings: Settings) -> Starlette:
             Route("/vendor/uplot.js", _asset("uplot.iife.min.js")),
             Route("/vendor/uplot.css", _asset("uplot.min.css")),
         ],
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Guard), Middleware(Access, tokens=settings.tokens)],
         exception_handlers={
             ActionError: _action_error,
             MooseError: _moose_error,

@@ -1,9 +1,10 @@
 """Where the other parts are; Moose's own environment variables count."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.heartrate.sharding import parse_shards, stream_of_shard
+from live.access import Tokens
 
 DEFAULT_PORT = 4080
 
@@ -18,6 +19,7 @@ class Settings:
     port: int = DEFAULT_PORT
     namespace: str = ""
     """What Moose puts before its topics' names, if anything."""
+    tokens: Tokens = field(default_factory=Tokens)
 
     @property
     def raw_streams(self) -> list[str]:

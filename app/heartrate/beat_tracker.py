@@ -326,7 +326,7 @@ class BeatTracker:
     def _fits(self, count: int, ticks: int) -> bool:
         """Whether "beat `count` was at `ticks`" agrees with all that is known."""
         return all(
-            known.ticks == ticks if other == count else (known.ticks < ticks) == (other < count)
+            known.ticks == ticks if other == count else (known.ticks - ticks) * (other - count) > 0
             for other, known in self._known.items()
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import json
 import re
 import uuid
@@ -264,7 +263,7 @@ def _credentials(request: _Request) -> tuple[str, str]:
     if scheme.lower() == "basic":
         try:
             name, _, password = base64.b64decode(token, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no Base64, or no UTF-8 within
             return "", ""
         return name, password
     return parameters.get("user", "default"), parameters.get("password", "")

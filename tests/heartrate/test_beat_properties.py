@@ -147,6 +147,15 @@ def test_any_bytes_at_any_time_are_survived(packets: list[tuple[bytes, int]]) ->
         BeatTracker.restore(BeatTracker().snapshot()).push(payload, 0)
 
 
+def test_a_late_packet_puts_no_two_beats_in_one_moment() -> None:
+    """Found by `make fuzz`: a count that was lower by one, at the very tick of a known beat."""
+    tracker = BeatTracker()
+    heard = [("04ff0a1400000064", 246), ("04ff0a14fc000164", 492), ("04ff0a14f8010264", 738), ("000000000000ff0a", 984)]
+    beats = [beat for text, ms in heard for beat in tracker.push(bytes.fromhex(text), START_US + ms * 1000)]
+    assert [beat.rr_ticks for beat in beats] == [None, 252, 252, None]
+    assert len({(beat.epoch, beat.ticks) for beat in beats}) == 4
+
+
 @COMMON
 @given(truths, kinds, phases, seeds, st.floats(0, 0.6), st.floats(0, 0.6))
 def test_two_receivers_hear_at_least_what_each_hears(

@@ -1,0 +1,1 @@
+"""Arbitrary bytes for everything that reads bytes from outside, guided by what they reach (atheris, libFuzzer)."""

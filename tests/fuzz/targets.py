@@ -1,0 +1,111 @@
+"""What is fuzzed: functions of bytes. One that raises anything but what its reader documents has a defect."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+from app.heartrate.beat_tracker import BeatTracker
+from app.heartrate.ble import InvalidMeasurement, decode_measurement
+from app.heartrate.bluetooth_tracker import BluetoothTracker
+from app.heartrate.device_number import InvalidDeviceId
+from app.heartrate.pages import InvalidPayload, parse_payload
+from app.heartrate.profile import PAYLOAD_BYTES
+from app.heartrate.strap_id import check_strap_id
+from app.heartrate.strap_tracker import StrapTracker
+from stack.clickhouse import server, statement, wire
+from stack.clickhouse.engine import EngineError
+
+START_US = 1_764_000_000_000_000
+RECORD_BYTES = PAYLOAD_BYTES + 4
+
+
+def packets(data: bytes) -> None:
+    """A strap's packets: a time step in ms, a packet count, the payload."""
+    strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+    at_us = START_US
+    for at in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
+        step, count = int.from_bytes(data[at : at + 3], "little", signed=True), data[at + 3]
+        at_us += step * 1000
+        payload = parse_payload(data[at + 4 : at + RECORD_BYTES].hex())
+        for beat in strap.push(payload, at_us, "usb-1", count):
+            assert beat.rr_ticks is None or beat.rr_ticks > 0
+            assert beat.heart_rate is None or 0 < beat.heart_rate < 256
+
+
+def texts(data: bytes) -> None:
+    """Payloads and straps as texts, and what is kept of a tracker."""
+    text = data.decode("utf-8", "surrogateescape")
+    with suppress(InvalidPayload):
+        assert len(parse_payload(text)) == PAYLOAD_BYTES
+    with suppress(InvalidDeviceId):
+        check_strap_id(text)
+    with suppress(ValueError, TypeError):
+        BeatTracker.restore(text).push(bytes(PAYLOAD_BYTES), START_US)
+    with suppress(ValueError, TypeError):
+        BeatTracker.restore(json.loads(text)).push(bytes(PAYLOAD_BYTES), START_US)
+
+
+def bluetooth(data: bytes) -> None:
+    """Notifications: a length, then so many bytes."""
+    tracker, at, at_us = BluetoothTracker(), 0, START_US
+    while at < len(data):
+        value = data[at + 1 : at + 1 + data[at] % 32]
+        at, at_us = at + 1 + len(value), at_us + 1_000_000
+        with suppress(InvalidMeasurement):
+            assert decode_measurement(value).heart_rate != 0
+            tracker.push(value, at_us)
+
+
+def statements(data: bytes) -> None:
+    """SQL, as the ClickHouse front looks through it before the engine may see it."""
+    read = statement.read(data.decode("utf-8", "replace"))
+    assert statement.read(read.sql).refused is None or read.refused is not None
+
+
+def bodies(data: bytes) -> None:
+    """Bodies of requests, compressed in every way there is."""
+    with suppress(wire.WireError):
+        wire.decompress_blocks(data)
+    for encoding in ("gzip", "deflate", "zstd", "lz4", "xz", "bz2", data[:8].decode("latin-1")):
+        with suppress(wire.WireError):
+            for _ in wire.decode(iter((data[: len(data) // 2], data[len(data) // 2 :])), encoding):
+                pass
+
+
+def requests(data: bytes) -> None:
+    """Headers and statements with data behind them."""
+    text = data.decode("latin-1")
+    server._host(text)
+    for headers in ({"authorization": text}, {"authorization": f"Basic {text}"}, {"x-clickhouse-user": text}):
+        server._credentials(server._Request("POST", {}, headers))
+    with suppress(EngineError):
+        server._split("", data)
+    with suppress(EngineError):
+        server._split(text, data)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (packets, texts, bluetooth, statements, bodies, requests)
+}
+
+SEEDS: dict[str, list[bytes]] = {
+    "packets": [
+        b"".join(
+            (246).to_bytes(3, "little")
+            + bytes((at,))
+            + bytes.fromhex("04ff0a14")
+            + (at * 252).to_bytes(2, "little")
+            + bytes((at & 255, 100))
+            for at in range(20)
+        )
+    ],
+    "texts": [b"04ff0a14ce180764", b"863436", b"c0:ff:ee:00:11:22", json.dumps(BeatTracker().snapshot()).encode()],
+    "bluetooth": [b"\x06\x16\x48\x00\x04\x00\x04\x04\x10\x40\xff\xff"],
+    "statements": [
+        b"SELECT 1 FROM `system`.\"zookeeper\" WHERE x = 'it''s' -- y",
+        b"INSERT INTO t (a) FORMAT JSONEachRow",
+        b"SELECT * FROM url /* x */ ('http://h/')",
+    ],
+    "bodies": [wire.compress_blocks(b"abc" * 100), *(wire.encode(b"abc", name)[0] for name in ("gzip", "zstd", "lz4"))],
+    "requests": [b"INSERT INTO t FORMAT TSV\n1\t2\n", b"dXNlcjpwYXNz", b"[::1]:80"],
+}
