@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -152,8 +154,12 @@ class ClickHouseApp:
 
     def _serve(self, request: _Request, raw_body: Iterator[bytes]) -> _Response:
         self._authenticate(request)
-        parameters = request.parameters
         body = _decoded(raw_body, request)
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            # So clients send parameters that are too long for a URL.
+            request.parameters |= _form(request.headers["content-type"], _joined(body))
+            body = iter(())
+        parameters = request.parameters
         if statement.read(parameters.get("query", "")).insert_format is None:
             given = _joined(body)
             sql, data = _split(parameters.get("query", ""), given)
@@ -253,6 +259,18 @@ def _joined(chunks: Iterable[bytes]) -> bytes:
             raise EngineError(62, "Code: 62. DB::Exception: Syntax error: the statement is too long. (SYNTAX_ERROR)")
         parts.append(chunk)
     return b"".join(parts)
+
+
+def _form(content_type: str, body: bytes) -> dict[str, str]:
+    """The fields of a form (RFC 7578)."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    fields = {}
+    for part in BytesParser(policy=HTTP).parsebytes(head + body).walk():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(payload, bytes):
+            fields[name] = payload.decode("utf-8", "replace")
+    return fields
 
 
 def _credentials(request: _Request) -> tuple[str, str]:

@@ -29,6 +29,13 @@ def client(server: Server) -> Any:
     client.close()
 
 
+@pytest.mark.parametrize(
+    "text", ["a" * 20_000, "'" * 5000, "a\nb\r\nc\rd\t\\ " * 1000 + "e", "\u00e9\u2713\U0001f493" * 3000]
+)
+def test_parameters_too_long_for_a_url_come_as_a_form(client: Client, text: str) -> None:
+    assert client.query("SELECT {text:String}", {"text": text}).result_rows == [(text,)]
+
+
 @pytest.fixture
 def table(server: Server) -> str:
     name = f"t_{uuid.uuid4().hex}"

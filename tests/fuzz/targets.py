@@ -78,6 +78,8 @@ def requests(data: bytes) -> None:
     server._host(text)
     for headers in ({"authorization": text}, {"authorization": f"Basic {text}"}, {"x-clickhouse-user": text}):
         server._credentials(server._Request("POST", {}, headers))
+    server._form(text[:60], data)
+    server._form("multipart/form-data; boundary=x", data)
     with suppress(EngineError):
         server._split("", data)
     with suppress(EngineError):
@@ -107,5 +109,10 @@ SEEDS: dict[str, list[bytes]] = {
         b"SELECT * FROM url /* x */ ('http://h/')",
     ],
     "bodies": [wire.compress_blocks(b"abc" * 100), *(wire.encode(b"abc", name)[0] for name in ("gzip", "zstd", "lz4"))],
-    "requests": [b"INSERT INTO t FORMAT TSV\n1\t2\n", b"dXNlcjpwYXNz", b"[::1]:80"],
+    "requests": [
+        b"INSERT INTO t FORMAT TSV\n1\t2\n",
+        b"dXNlcjpwYXNz",
+        b"[::1]:80",
+        b'--x\r\nContent-Disposition: form-data; name="param_a"\r\n\r\nb\r\n--x--\r\n',
+    ],
 }
