@@ -4,6 +4,8 @@ export STACK
 # Anything: benchmarks that end within three minutes.
 QUICK ?=
 export QUICK
+# Anything: `make audit` fails where nobody could be asked.
+STRICT ?=
 # Where the demonstration's heartbeats come from: synthetic, stick (emulated), usb (real).
 SOURCE ?= synthetic
 export SOURCE
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 
-.PHONY: demo dev test bench fuzz lint format lock clean
+.PHONY: demo dev test bench fuzz lint format lock audit clean
 
 demo: $(READY)  ## Everything: the stack, a class of 12 synthetic people, their hearts on the screen
 	@exec $(BIN)/python -m stack demo
@@ -49,6 +51,10 @@ lock: $(READY)  ## Compile the pinned and hashed requirement files from pyprojec
 	$(COMPILE) --group live -o requirements-live.txt
 	$(COMPILE) --group operate -o requirements-operate.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
+	$(COMPILE) --group audit -o stack/requirements-audit.txt
+
+audit: $(READY)  ## Known vulnerabilities of what is pinned (asks api.osv.dev), and a list of everything (CycloneDX)
+	@$(BIN)/python stack/audit.py $(if $(STRICT),--strict)
 
 clean:  ## Forget everything: environment, data, logs
 	rm -rf $(VENV) .beatstream .moose .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

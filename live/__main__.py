@@ -1,5 +1,6 @@
 """`python -m live`: the wall display's server."""
 
+import os
 import signal
 from typing import Annotated
 
@@ -30,7 +31,17 @@ def main(
         tokens = Tokens.of_environment()
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    settings = Settings(moose_url=moose_url, broker=broker, host=host, port=port, namespace=namespace, tokens=tokens)
+    settings = Settings(
+        moose_url=moose_url,
+        broker=broker,
+        host=host,
+        port=port,
+        namespace=namespace,
+        tokens=tokens,
+        # From the environment only, as are the room's: everybody may read a process's options.
+        ingest_token=os.environ.get("BEATSTREAM_INGEST_TOKEN") or None,
+        api_token=os.environ.get("BEATSTREAM_API_TOKEN") or None,
+    )
     uvicorn.run(
         create(settings),
         host=host,

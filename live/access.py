@@ -1,16 +1,20 @@
 """Who may look and who may change, where room tokens are set: given once, kept as a cookie.
 
-The cookie holds a keyed hash (HMAC-SHA-256, RFC 2104) of the token, so it is of no use once the token is another.
+The cookie holds what scrypt (RFC 7914) makes of the token, so it is of no use once the token is another.
 """
 
-import asyncio
 import hashlib
 import hmac
+import html
 import os
+import time
+from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from math import ceil
 from typing import Self
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -19,8 +23,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 COOKIE = "beatstream_room"
 DAYS_KEPT = 180
 SHORTEST_TOKEN = 16
-WRONG_TOKEN_S = 1.0
-"""One wrong token is answered a second, whoever asks: guessing takes for ever, and nobody with the right one waits."""
+MOST_WRONG, MOST_WRONG_OF_ALL, WRONG_WITHIN_S = 10, 100, 60.0
+"""So many wrong tokens of one address, and of all, are tried within so long. To answer the wrong ones late would limit
+nothing: many may be sent at once, and the right one is known by its quick answer."""
+
+SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+"""A cookie is compared as often as one likes: what a guess costs is making the cookie, some 50 ms and 16 MB."""
 
 LARGEST_FORM = 2000
 OPEN_PATHS = ("/health", "/static/", "/vendor/")
@@ -36,6 +44,10 @@ _PAGE = """<!doctype html>
 <p><label for="token">Room token</label></p>
 <p><input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
 <p role="alert">{problem}</p><p><button class="primary" type="submit">Enter</button></p></form></main></body></html>
+"""
+_ONCE_MORE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Beatstream</title><meta http-equiv="refresh" content="0;url={to}">
+</head><body><p><a href="{to}">Beatstream</a></p></body></html>
 """
 
 
@@ -79,19 +91,50 @@ class Tokens:
                 return right
         return Right.NOTHING
 
+    def known(self, token: str) -> bool:
+        """Whether it is one of them."""
+        return any(
+            own is not None and hmac.compare_digest(own.encode(), token.encode()) for own in (self.change, self.look)
+        )
 
+
+@lru_cache(maxsize=16)
 def cookie_of(token: str) -> str:
     """What is kept instead of a token."""
-    return hmac.new(token.encode(), b"beatstream room", hashlib.sha256).hexdigest()
+    return hashlib.scrypt(token.encode(), salt=b"beatstream room", dklen=32, **SCRYPT).hex()
+
+
+class Wrong:
+    """The wrong tokens of the last minute. Who gave too many waits: nothing of theirs is tried meanwhile."""
+
+    def __init__(self) -> None:
+        self._given: deque[tuple[float, str]] = deque(maxlen=MOST_WRONG_OF_ALL)
+
+    def add(self, address: str) -> None:
+        """One more."""
+        self._given.append((time.monotonic(), address))
+
+    def wait_s(self, address: str) -> float:
+        """How long this address has to wait; 0: not at all."""
+        since = time.monotonic() - WRONG_WITHIN_S
+        while self._given and self._given[0][0] <= since:
+            self._given.popleft()
+        own = [at for at, who in self._given if who == address]
+        if len(own) >= MOST_WRONG:
+            return own[-MOST_WRONG] - since
+        return self._given[0][0] - since if len(self._given) == MOST_WRONG_OF_ALL else 0.0
 
 
 class Access:
-    """Lets nobody in who has no token, and only those change something who may."""
+    """Lets nobody in who has no token, and only those change something who may.
+
+    What follows finds a screen's right in `scope["right"]`.
+    """
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
         self._tokens = tokens
-        self._wrong = asyncio.Lock()
+        self._wrong = Wrong()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._tokens.change is None or scope["path"].startswith(OPEN_PATHS):
@@ -105,12 +148,12 @@ class Access:
         if request.url.path == "/enter":
             return await self._enter(request)
         if request.method == "GET" and "token" in request.query_params:
-            others = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
-            back = request.url.path + (f"?{urlencode(others)}" if others else "")
-            return await self._let_in(request, request.query_params["token"], back)
-        right = self._tokens.right(request.cookies.get(COOKIE, ""))
+            return self._let_in(request, request.query_params["token"], _address(request))
+        right = request.scope["right"] = self._tokens.right(request.cookies.get(COOKIE, ""))
         if right is Right.NOTHING:
-            return _refused(request, "")
+            if _shows_pages(request) and request.headers.get("sec-fetch-site") == "cross-site":
+                return _once_more(_address(request), 401)
+            return _refused(request, "A room token is needed: open this wall's page and enter it.", page_says="")
         if right is Right.LOOK and request.method not in ("GET", "HEAD"):
             return JSONResponse({"error": "This screen may only look.", "field": None}, 403)
         return None
@@ -124,29 +167,48 @@ class Access:
             if len(body) > LARGEST_FORM:
                 return JSONResponse({"error": "That is too long.", "field": "token"}, 413)
         given = dict(parse_qsl(body.decode("utf-8", "replace")))
-        return await self._let_in(request, given.get("token", "").strip(), "/")
+        return self._let_in(request, given.get("token", "").strip(), "/")
 
-    async def _let_in(self, request: Request, token: str, back: str) -> Response:
-        if self._tokens.right(cookie_of(token)) is Right.NOTHING:
-            async with self._wrong:
-                await asyncio.sleep(WRONG_TOKEN_S)
+    def _let_in(self, request: Request, token: str, back: str) -> Response:
+        address = request.client.host if request.client else ""
+        wait_s = self._wrong.wait_s(address)
+        if wait_s > 0:
+            answer = _refused(request, "Too many wrong tokens. Try again in a minute.", status=429)
+            answer.headers["Retry-After"] = str(ceil(wait_s))
+            return answer
+        if not self._tokens.known(token):
+            self._wrong.add(address)
             return _refused(request, "That is not the token of this room.")
-        # A path that begins with two slashes would lead to another site.
-        answer = RedirectResponse("/" + back.lstrip("/"), 303, headers=_SITE_HEADERS)
+        by_link = request.method == "GET" and _shows_pages(request)
+        answer = _once_more(back, 200) if by_link else RedirectResponse(back, 303, headers=_SITE_HEADERS)
         answer.set_cookie(
             COOKIE,
             cookie_of(token),
             max_age=DAYS_KEPT * 86_400,
             httponly=True,
-            # "Strict" would leave it out behind a link in a mail; what changes anything asks for the origin anyway.
-            samesite="lax",
+            samesite="strict",
             secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
         )
         return answer
 
 
-def _refused(request: Request, problem: str) -> Response:
-    if (request.method == "GET" and "text/html" in request.headers.get("accept", "")) or request.url.path == "/enter":
-        return HTMLResponse(_PAGE.format(problem=problem), 401, headers=_SITE_HEADERS)
-    text = problem or "A room token is needed: open this wall's page and enter it."
-    return JSONResponse({"error": text, "field": "token"}, 401)
+def _address(request: Request) -> str:
+    """What was asked for, without the token. A path that begins with two slashes would lead to another site."""
+    others = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
+    return "/" + quote(request.scope["path"].lstrip("/")) + (f"?{urlencode(others)}" if others else "")
+
+
+def _shows_pages(request: Request) -> bool:
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _once_more(to: str, status: int) -> Response:
+    """A page that asks again from here: behind a link of another site browsers send no cookie that is "strict"."""
+    return HTMLResponse(_ONCE_MORE.format(to=html.escape(to)), status, headers=_SITE_HEADERS)
+
+
+def _refused(request: Request, problem: str, *, page_says: str | None = None, status: int = 401) -> Response:
+    if _shows_pages(request) or request.url.path == "/enter":
+        text = problem if page_says is None else page_says
+        return HTMLResponse(_PAGE.format(problem=text), status, headers=_SITE_HEADERS)
+    return JSONResponse({"error": problem, "field": "token"}, status)

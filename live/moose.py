@@ -22,10 +22,17 @@ class MooseRefusedError(MooseError):
 
 
 class Moose:
-    """A client. Close it."""
+    """A client. Close it.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: Where it answers.
+        ingest_token: Its key for what is written; none: it wants none.
+        api_token: Likewise for what is read.
+    """
+
+    def __init__(self, url: str, ingest_token: str | None = None, api_token: str | None = None) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S)
+        self._headers = {"POST": _authorization(ingest_token), "GET": _authorization(api_token)}
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -58,7 +65,7 @@ class Moose:
 
     async def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, **given)
+            answer = await self._client.request(method, path, headers=self._headers[method], **given)
         except httpx.HTTPError as error:
             raise MooseUnavailableError("Moose does not answer") from error
         if answer.is_server_error:
@@ -66,3 +73,7 @@ class Moose:
         if not answer.is_success:
             raise MooseRefusedError(answer.text.strip()[:500])
         return answer
+
+
+def _authorization(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -21,13 +21,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from live import actions, data
-from live.access import Access
+from live.access import Access, Right
 from live.actions import ActionError
 from live.export import to_csv, to_fit
 from live.feed import AT_LEAST_EVERY_S
@@ -74,6 +74,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+PERSONAL_PATHS = ("/data/", "/events", "/actions/")
+"""What no browser shall keep on its disk."""
 
 
 def create(settings: Settings) -> Starlette:
@@ -107,6 +109,7 @@ def create(settings: Settings) -> Starlette:
             MooseError: _moose_error,
             HTTPException: _http_error,
             ValidationError: _validation_error,
+            Exception: _own_error,
         },
         lifespan=lifespan,
     )
@@ -123,23 +126,24 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if not _is_this_machine(request.url.hostname or ""):
-            text = "Call this machine by its own name or address (or see BEATSTREAM_LIVE_HOSTS)."
-            await _error(403, text)(scope, receive, send)
-            return
-        origin = request.headers.get("origin")
-        if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != request.headers.get("host"):
-            await _error(403, "This page belongs to another site.")(scope, receive, send)
-            return
+        personal = scope["path"].startswith(PERSONAL_PATHS)
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 # Pages and modules change with the version that serves them: ask, and mostly hear "not modified".
-                headers.setdefault("Cache-Control", "no-cache")
+                headers.setdefault("Cache-Control", "no-store" if personal else "no-cache")
             await send(message)
 
+        if not _is_this_machine(request.url.hostname or ""):
+            text = "Call this machine by its own name or address (or see BEATSTREAM_LIVE_HOSTS)."
+            await _error(403, text)(scope, receive, guarded)
+            return
+        origin = request.headers.get("origin")
+        if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != request.headers.get("host"):
+            await _error(403, "This page belongs to another site.")(scope, receive, guarded)
+            return
         await self._app(scope, receive, guarded)
 
 
@@ -222,7 +226,11 @@ def _wall(request: Request) -> Wall:
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
-    async def page(_request: Request) -> Response:
+    async def page(request: Request) -> Response:
+        if request.scope.get("right") is Right.LOOK:
+            # Told in the page itself, so that nothing that cannot be done is shown even for a moment.
+            text = (STATIC / name).read_text(encoding="utf-8")
+            return HTMLResponse(text.replace("<html ", '<html data-may="look" ', 1))
         return FileResponse(STATIC / name)
 
     return page
@@ -264,6 +272,11 @@ async def _moose_error(_request: Request, error: Exception) -> Response:
 async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _error(error.status_code, error.detail)
+
+
+async def _own_error(*_: object) -> Response:
+    # It is answered outside of `Guard`; what went wrong goes to the log.
+    return JSONResponse({"error": "Something went wrong here.", "field": None}, 500, headers=HEADERS)
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:

@@ -19,7 +19,11 @@ class Settings:
     port: int = DEFAULT_PORT
     namespace: str = ""
     """What Moose puts before its topics' names, if anything."""
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: Tokens = field(default_factory=Tokens, repr=False)
+    ingest_token: str | None = field(default=None, repr=False)
+    """Moose's key for what the wall writes."""
+    api_token: str | None = field(default=None, repr=False)
+    """Moose's key for what it reads."""
 
     @property
     def raw_streams(self) -> list[str]:

@@ -45,7 +45,7 @@ class Wall:
     def __init__(self, settings: Settings) -> None:
         self.board = Board()
         self.sessions = Sessions()
-        self.moose = Moose(settings.moose_url)
+        self.moose = Moose(settings.moose_url, settings.ingest_token, settings.api_token)
         self._settings = settings
         self._followers: list[Follower] = []
         self._tasks: set[asyncio.Task[None]] = set()

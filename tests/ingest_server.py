@@ -6,6 +6,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+NO_KEY = "Unauthorized: Invalid or missing token"
+
 
 class Ingest:
     """A server that answers like Moose's ingest API: an array is taken whole or refused."""
@@ -15,6 +17,9 @@ class Ingest:
         self.failures: list[int] = []
         self.refuse: Callable[[dict[str, Any]], bool] = lambda _record: False
         self.connections: set[Any] = set()
+        self.keys: dict[str, str] = {}
+        """What the header Authorization has to be, by method; without one nothing is asked for."""
+        self.unauthorized = 0
         self.closed = False
         ingest = self
 
@@ -23,7 +28,10 @@ class Ingest:
 
             def do_GET(self) -> None:
                 ingest.connections.add(self.client_address)
-                self.answer(200, '{"entries": []}')
+                if ingest.admits(self):
+                    self.answer(200, '{"entries": []}')
+                else:
+                    self.answer(401, NO_KEY)
 
             def do_POST(self) -> None:
                 ingest.connections.add(self.client_address)
@@ -31,7 +39,9 @@ class Ingest:
                     self.close_connection = True
                     return
                 records = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if ingest.failures:
+                if not ingest.admits(self):
+                    self.answer(401, NO_KEY)
+                elif ingest.failures:
                     self.answer(ingest.failures.pop(0), "Error")
                 elif any(map(ingest.refuse, records)):
                     self.answer(400, "Invalid JSON: packet_count")
@@ -53,6 +63,13 @@ class Ingest:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
+
+    def admits(self, request: BaseHTTPRequestHandler) -> bool:
+        """Whether a request has the key that it needs."""
+        said = request.headers["Authorization"]
+        admitted: bool = said == self.keys.get(request.command, said)
+        self.unauthorized += not admitted
+        return admitted
 
     def packets(self) -> list[dict[str, Any]]:
         return [record for path, record in self.taken if path == "/ingest/raw_ant_hr_packet"]

@@ -1,5 +1,8 @@
 // Asks the server: reads its data, sends actions, and turns its refusals into errors with a sentence and a field.
 
+/** Whether this screen may change something; the server refuses it anyway. */
+export const MAY_CHANGE = document.documentElement.dataset.may !== "look";
+
 /** A refusal; `field` names the wrong one, or is null. */
 export class Refusal extends Error {
   constructor(sentence, field) {

@@ -42,7 +42,7 @@ function row(person) {
       {},
       el(
         "div",
-        { class: "row" },
+        { class: "row", "data-changes": true },
         action("Edit", person, () => edit(person.user_id)),
         action("Delete", person, () => openErasure(person, load)),
       ),

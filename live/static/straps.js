@@ -1,4 +1,5 @@
 // The tray of straps that nobody is registered for: a card each, to be named.
+import { MAY_CHANGE } from "/static/actions.js";
 import { announceBeat } from "/static/announce.js";
 import { serverNow } from "/static/clock.js";
 import { discard, el, setAttribute, setText } from "/static/dom.js";
@@ -68,7 +69,7 @@ class Card {
     setAttribute(
       this.button,
       "aria-label",
-      `Strap ${this.id}, ${bpm(beat?.hr ?? strap.hr)} bpm, ${signalText(strap)}. Who wears it?`,
+      `Strap ${this.id}, ${bpm(beat?.hr ?? strap.hr)} bpm, ${signalText(strap)}.${MAY_CHANGE ? " Who wears it?" : ""}`,
     );
     if (!beat || beat.at === this.beatAt) return;
     this.beatAt = beat.at;

@@ -1,5 +1,5 @@
 // Who wears what: the dialogs that name a strap, hand it on or back, ignore strangers' straps and show them again.
-import { act, getData } from "/static/actions.js";
+import { MAY_CHANGE, act, getData } from "/static/actions.js";
 import { attempt, complaint, openDialog, twoClickButton } from "/static/dialog.js";
 import { el, setText } from "/static/dom.js";
 import { parts, subscribe } from "/static/events.js";
@@ -9,7 +9,7 @@ import { zoneTimeList } from "/static/zones.js";
 
 /** A strap of nobody: who wears it? */
 export function openUnknownStrap(deviceId) {
-  openDialog(`Who wears strap ${deviceId}?`, (dialog) => {
+  openDialog(MAY_CHANGE ? `Who wears strap ${deviceId}?` : `Strap ${deviceId}`, (dialog) => {
     const problem = complaint();
     const done = (name, body) => attempt(problem, () => act(name, body)).then((well) => well && dialog.close());
     const facts = liveFacts(deviceId);
@@ -18,7 +18,7 @@ export function openUnknownStrap(deviceId) {
       { type: "button", onclick: () => done("ignore", { device_id: deviceId }) },
       "Ignore this strap",
     );
-    const content = [facts.element, chooser(deviceId, done), problem, el("div", { class: "buttons" }, ignore)];
+    const content = [facts.element, chooser(deviceId, done), problem, el("div", { class: "buttons", "data-changes": true }, ignore)];
     return { content: el("div", {}, content), close: facts.close };
   });
 }
@@ -48,13 +48,13 @@ function wornBy(userId, tile) {
 function wornStrap(deviceId, done) {
   const facts = liveFacts(deviceId);
   const back = el("button", { type: "button", onclick: () => done("hand-back", { device_id: deviceId }) }, "Hand back");
-  const others = el("details", {}, el("summary", {}, "Somebody else wears it"), chooser(deviceId, done));
+  const others = el("details", { "data-changes": true }, el("summary", {}, "Somebody else wears it"), chooser(deviceId, done));
   const element = el(
     "section",
     { class: "worn" },
     el("h3", {}, `Strap ${deviceId}`),
     facts.element,
-    el("div", { class: "buttons" }, back),
+    el("div", { class: "buttons", "data-changes": true }, back),
     others,
   );
   return { element, close: facts.close };
@@ -82,7 +82,7 @@ function chooser(deviceId, done) {
   const field = el("input", { type: "text", autocomplete: "off", maxlength: 60, "data-first": true, oninput: show });
   const form = el(
     "form",
-    { class: "fields chooser", onsubmit: enter },
+    { class: "fields chooser", "data-changes": true, onsubmit: enter },
     el("label", {}, "Pick a person, or type a new name", field),
     known,
     fresh,
@@ -141,7 +141,7 @@ export function openStraps() {
       "Sure? Hand back all straps",
       async () => (await run("hand-back-all")) && dialog.close(),
     );
-    const content = el("div", {}, lists, problem, el("div", { class: "buttons" }, gone));
+    const content = el("div", {}, lists, problem, el("div", { class: "buttons", "data-changes": true }, gone));
     return { content, close: subscribeIdentity(show) };
   });
 }
@@ -198,6 +198,10 @@ function group(title, straps, toRow) {
 }
 
 function row(strap, name, action, onclick) {
-  const button = el("button", { type: "button", "aria-label": `${action}: strap ${strap.device_id}`, onclick }, action);
+  const button = el(
+    "button",
+    { type: "button", "data-changes": true, "aria-label": `${action}: strap ${strap.device_id}`, onclick },
+    action,
+  );
   return el("li", {}, el("span", {}, name ? `${name}, strap ${strap.device_id}` : `Strap ${strap.device_id}`), button);
 }

@@ -15,6 +15,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from scripts.delivery.keys import INGEST, without_password
 from scripts.delivery.sink import SinkError
 
 TIMEOUT_S = 10.0
@@ -34,6 +35,7 @@ class HttpSink:
         give_up_after_s: How long to try one request again; None: until `stopping` is set.
         on_retry: Told why something has to be sent again.
         stopping: Setting it ends the waiting between tries.
+        auth: Moose's key, or the proxy's.
     """
 
     def __init__(
@@ -44,12 +46,13 @@ class HttpSink:
         give_up_after_s: float | None = 60.0,
         on_retry: Callable[[str], None] | None = None,
         stopping: threading.Event | None = None,
+        auth: httpx.Auth | None = None,
     ) -> None:
         self.retries = 0
-        self._url = url
+        self._url = without_password(url)
         self._on_rejected = on_rejected
         self._on_retry = on_retry
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, auth=auth)
         stopped = stopping or threading.Event()
         self._retrying = Retrying(
             retry=retry_if_exception_type((_Unavailable, httpx.TransportError)),
@@ -93,8 +96,10 @@ class HttpSink:
             return answer.text.strip()
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise _Unavailable(f"HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise SinkError(f"{self._url} wants another key, or one at all: HTTP {answer.status_code} (see {INGEST})")
         if not answer.is_success:
-            raise SinkError(f"{answer.url}: HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+            raise SinkError(f"{self._url}/ingest/{destination}: HTTP {answer.status_code}: {answer.text.strip()[:200]}")
         return None
 
     def _count_retry(self, state: RetryCallState) -> None:

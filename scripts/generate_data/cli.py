@@ -16,6 +16,7 @@ from app.heartrate.device_number import InvalidDeviceId, parse_device_id
 from app.heartrate.sharding import MOST_SHARDS
 from scripts.delivery.divided import DividedSink
 from scripts.delivery.http import HttpSink
+from scripts.delivery.keys import INGEST, KeyFormatError, key
 from scripts.delivery.lines import LineSink
 from scripts.delivery.records import Record, assignment
 from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
@@ -56,7 +57,7 @@ class At(StrEnum):
 To = Annotated[
     Target, typer.Option("--to", help="http: the ingest API; kafka: the topics; jsonl: a file; -: standard output.")
 ]
-Url = Annotated[str, typer.Option(help="For --to http: where Moose answers.")]
+Url = Annotated[str, typer.Option(help="For --to http: where Moose answers. Its key, if any: BEATSTREAM_INGEST_TOKEN.")]
 Broker = Annotated[str, typer.Option(help="For --to kafka.")]
 Output = Annotated[Path, typer.Option(help="For --to jsonl.")]
 Batch = Annotated[int, typer.Option(min=1, max=20_000, help="Packets in one request at most.")]
@@ -258,7 +259,8 @@ def _sink(to: Target, url: str, broker: str, output: Path, rejected: list[str], 
     try:
         match to:
             case Target.HTTP:
-                return DividedSink(HttpSink(url, lambda _record, reason: rejected.append(reason)), shards)
+                http = HttpSink(url, lambda _record, reason: rejected.append(reason), auth=key(INGEST))
+                return DividedSink(http, shards)
             case Target.KAFKA:
                 from scripts.delivery.kafka import KafkaSink  # noqa: PLC0415 (loaded only where it is asked for)
 
@@ -267,7 +269,7 @@ def _sink(to: Target, url: str, broker: str, output: Path, rejected: list[str], 
                 return LineSink(output)
             case Target.STDOUT:
                 return LineSink(None)
-    except SinkError as error:
+    except (SinkError, KeyFormatError) as error:
         _fail(str(error), EXIT_BAD_INPUT)
 
 

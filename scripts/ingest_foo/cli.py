@@ -23,11 +23,13 @@ from app.heartrate.sharding import MOST_SHARDS
 from app.heartrate.strap_id import check_strap_id
 from scripts.delivery.divided import DividedSink
 from scripts.delivery.http import HttpSink
+from scripts.delivery.keys import API, INGEST, KeyFormatError, key, without_password
 from scripts.delivery.records import assignment, profile
 from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
 from scripts.ingest_foo import doctor
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
+from scripts.ingest_foo.names import Names
 from scripts.ingest_foo.sender import RejectedRecords, Sender
 from scripts.ingest_foo.service import Intake, Keeper, Service, Source
 from scripts.ingest_foo.spool import Spool, SpoolError, cut_torn_line
@@ -97,7 +99,14 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ingest-foo"
 
 
-Url = Annotated[str, typer.Option(help="Where Beatstream (Moose) answers.", envvar="BEATSTREAM_URL")]
+Url = Annotated[
+    str,
+    typer.Option(
+        help="Where Beatstream (Moose) answers. Its keys, if any, in the environment: BEATSTREAM_INGEST_TOKEN, "
+        "BEATSTREAM_API_TOKEN.",
+        envvar="BEATSTREAM_URL",
+    ),
+]
 SpoolFolder = Annotated[Path | None, typer.Option("--spool", help="Folder for what is not delivered yet.")]
 
 
@@ -207,7 +216,7 @@ def run(
                 rejected=rejected,
                 display=display,
                 health_file=health or folder.parent / "health.json",
-                names_url=url,
+                names=Names(url, sender.stopping, _key(API)),
                 supervisor=supervisor,
             )
             delivered = service.run(sources, stopping, seconds=seconds, wait=wait)
@@ -296,7 +305,14 @@ def _bluetooth(
 
 def _sink(to: Target, url: str, broker: str, rejected: RejectedRecords, sender: Sender) -> Sink:
     if to is Target.HTTP:
-        return HttpSink(url, rejected, give_up_after_s=None, on_retry=sender.note_trouble, stopping=sender.stopping)
+        return HttpSink(
+            url,
+            rejected,
+            give_up_after_s=None,
+            on_retry=sender.note_trouble,
+            stopping=sender.stopping,
+            auth=_key(INGEST),
+        )
     try:
         from scripts.delivery.kafka import KafkaSink  # noqa: PLC0415 (an extra of its own)
 
@@ -304,6 +320,13 @@ def _sink(to: Target, url: str, broker: str, rejected: RejectedRecords, sender: 
     except ImportError:
         _fail("--to kafka needs the package confluent-kafka: pip install confluent-kafka", Exit.BAD_INPUT)
     except SinkError as error:
+        _fail(str(error), Exit.BAD_INPUT)
+
+
+def _key(variable: str) -> httpx.Auth | None:
+    try:
+        return key(variable)
+    except KeyFormatError as error:
         _fail(str(error), Exit.BAD_INPUT)
 
 
@@ -318,9 +341,9 @@ def _check_url(url: str) -> None:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        _fail(f"--url: {url!r}: {error}", Exit.BAD_INPUT)
+        _fail(f"--url: {without_password(url)!r}: {error}", Exit.BAD_INPUT)
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        _fail(f"--url: {url!r} is not like http://server:4000", Exit.BAD_INPUT)
+        _fail(f"--url: {without_password(url)!r} is not like http://server:4000", Exit.BAD_INPUT)
 
 
 def _raw_log(file: Path) -> IO[str]:

@@ -13,6 +13,7 @@ import httpx
 import usb.core
 from usb.backend import IBackend
 
+from scripts.delivery.keys import without_password
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.stick.errors import StickError, Trouble
 from scripts.ingest_foo.stick.receiver import Receiver
@@ -128,14 +129,18 @@ def _server(url: str) -> Iterator[Finding]:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         yield Finding(
             Verdict.BAD,
-            f"{url} does not answer: {error}",
+            f"{without_password(url)} does not answer: {error}",
             "start Beatstream (make dev), or name its address with --url; what is heard is kept on disk meanwhile",
         )
         return
     if answer.status_code == httpx.codes.OK:
-        yield Finding(Verdict.GOOD, f"{url} is ready")
+        yield Finding(Verdict.GOOD, f"{without_password(url)} is ready")
     else:
-        yield Finding(Verdict.BAD, f"{url}/ready answers HTTP {answer.status_code}", "is that Beatstream's port?")
+        yield Finding(
+            Verdict.BAD,
+            f"{without_password(url)}/ready answers HTTP {answer.status_code}",
+            "is that Beatstream's port?",
+        )
 
 
 def _disk(spool: Path) -> Iterator[Finding]:

@@ -12,16 +12,17 @@ MOST = 1000
 class Names(threading.Thread):
     """Device ids and who wears them; what was known stays where the API is away."""
 
-    def __init__(self, url: str, stopping: threading.Event) -> None:
+    def __init__(self, url: str, stopping: threading.Event, auth: httpx.Auth | None = None) -> None:
         super().__init__(name="names", daemon=True)
         self.by_device: dict[str, str | None] = {}
         """None: nobody is registered. A strap that is not here has not been told of yet."""
         self._url = url
+        self._auth = auth
         self._stopping = stopping
 
     def run(self) -> None:
         """As `threading.Thread.run`."""
-        with httpx.Client(base_url=self._url, timeout=2.0) as client:
+        with httpx.Client(base_url=self._url, timeout=2.0, auth=self._auth) as client:
             while not self._stopping.wait(ASK_EVERY_S):
                 self.ask(client)
 

@@ -95,7 +95,7 @@ class Service:
         rejected: What the server refused.
         display: What a person sees.
         health_file: Where health is written.
-        names_url: Where to ask who wears the straps.
+        names: Who wears the straps, as asked now and then.
         supervisor: The sticks, if there are to be any.
     """
 
@@ -111,7 +111,7 @@ class Service:
         rejected: RejectedRecords,
         display: Display,
         health_file: Path,
-        names_url: str,
+        names: Names,
         supervisor: Supervisor | None,
     ) -> None:
         self._clock = clock
@@ -123,7 +123,7 @@ class Service:
         self._rejected = rejected
         self._display = display
         self._health_file = health_file
-        self._names = Names(names_url, sender.stopping)
+        self._names = names
         self._supervisor = supervisor
         self._spool_trouble: str | None = None
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scripts.delivery.keys import KeyFormatError
 from scripts.operate import status as stack
 from scripts.operate.broker import Broker, BrokerError
 from scripts.operate.decisions import State, Step
@@ -407,4 +408,8 @@ def _fail(text: str, code: Exit) -> NoReturn:
 
 def main() -> None:
     """Run the command line."""
-    cli()
+    try:
+        cli()
+    except KeyFormatError as error:
+        console.print(str(error), style="red", markup=False)
+        sys.exit(Exit.BAD_INPUT)

@@ -185,7 +185,9 @@ class Desk:
 
         Goes no further than the first one that cannot be sent. Raises `BrokerError`.
         """
-        with httpx.Client(base_url=self._settings.moose_url, timeout=TIMEOUT_S) as moose:
+        with httpx.Client(
+            base_url=self._settings.moose_url, timeout=TIMEOUT_S, auth=self._settings.ingest_auth
+        ) as moose:
             for some in batched(letters, CLAIM_AT_ONCE):
                 claimed_at = time.monotonic()
                 self._decide([(each, Step.CLAIMED, "") for each in some if self.state(each) is State.OPEN])

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
+from scripts.delivery.keys import API, INGEST, key
 from scripts.operate.pipeline import full_name
 
 
@@ -23,6 +26,10 @@ class Settings:
     namespace: str
     """What Moose puts before its topics' names, if anything."""
     logs: Path
+    ingest_auth: httpx.Auth | None = field(default=None, repr=False)
+    """Moose's key to send."""
+    api_auth: httpx.Auth | None = field(default=None, repr=False)
+    """Moose's key to ask."""
 
     @property
     def broker(self) -> str:
@@ -43,7 +50,7 @@ def load(
     logs: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """What is given; else what the environment says; else this machine."""
+    """What is given; else what the environment says; else this machine. Raises `KeyFormatError`."""
 
     def said(variable: str, default: str) -> str:
         return environment.get(variable) or default
@@ -67,4 +74,6 @@ def load(
         kafka={name: value for name, value in kafka.items() if value},
         namespace=said("MOOSE_REDPANDA_CONFIG__NAMESPACE", ""),
         logs=logs or Path(".beatstream") / "logs",
+        ingest_auth=key(INGEST, environment),
+        api_auth=key(API, environment),
     )

@@ -107,10 +107,10 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _get(url: str, **parameters: Any) -> httpx.Response | str:
+def _get(url: str, auth: httpx.Auth | None = None, **parameters: Any) -> httpx.Response | str:
     """An answer, or why there is none."""
     try:
-        return httpx.get(url, params=parameters, timeout=HTTP_TIMEOUT_S)
+        return httpx.get(url, params=parameters, timeout=HTTP_TIMEOUT_S, auth=auth)
     except httpx.TimeoutException:
         return f"{url} does not answer within {HTTP_TIMEOUT_S:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -137,7 +137,7 @@ def _moose(settings: Settings) -> Iterable[Finding]:
 
 def _apis(settings: Settings) -> Iterable[Finding]:
     began = time.monotonic()
-    answer = _get(f"{settings.moose_url}/api/getSessions", limit=1)
+    answer = _get(f"{settings.moose_url}/api/getSessions", settings.api_auth, limit=1)
     if isinstance(answer, str):
         yield Finding("APIs", Verdict.DEGRADED, answer)
     elif not answer.is_success:

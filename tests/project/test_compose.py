@@ -110,6 +110,15 @@ def test_every_secret_comes_from_the_environment_and_is_required(name: str) -> N
             assert re.search(r"\$\{\w+:\?[^}]+\}", value), f"{variable} has a value of its own, or may be empty"
 
 
+def test_the_wall_is_behind_two_tokens() -> None:
+    """One to change, one to look; the application's own tests say what they are good for."""
+    said = SERVICES["live"]["environment"]
+    named = [
+        re.findall(r"\$\{(\w+):\?", said[name]) for name in ("BEATSTREAM_LIVE_TOKEN", "BEATSTREAM_LIVE_LOOK_TOKEN")
+    ]
+    assert named == [["BEATSTREAM_ROOM_TOKEN"], ["BEATSTREAM_ROOM_LOOK_TOKEN"]]
+
+
 def test_new_settings_are_complete() -> None:
     said = subprocess.run([DEPLOY / "new_env.py", "wall.example"], capture_output=True, text=True, check=True).stdout
     given = dict(line.split("=", 1) for line in said.splitlines() if not line.startswith("#"))

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import json
 import os
 import re
 import shutil
@@ -22,12 +23,14 @@ COMPILED = {
     "requirements-live.txt": ["--group", "live"],
     "requirements-operate.txt": ["--group", "operate"],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev"],
+    "stack/requirements-audit.txt": ["--group", "audit"],
 }
 
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_requirement_files_are_in_step_with_pyproject(name: str, tmp_path: Path) -> None:
     # Beside a copy, so that pins stay as they are where pyproject.toml still allows them.
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     shutil.copy(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     options = [
@@ -47,14 +50,27 @@ def test_requirement_files_are_in_step_with_pyproject(name: str, tmp_path: Path)
     assert (tmp_path / name).read_text() == (ROOT / name).read_text(), "run: make lock"
 
 
+NOWHERE = "http://127.0.0.1:9"
+
+
 @pytest.mark.parametrize(
-    ("requirements", "command"),
+    ("requirements", "command", "code"),
     [
-        ("requirements-ingest.txt", ["ingest-foo", "--emulate", "2", "--seconds", "1", "--url", "http://127.0.0.1:9"]),
-        ("requirements-generate.txt", ["generate-data", "run", "--seconds", "1", "--speed", "max", "--to", "-"]),
+        # As nobody takes what it has heard.
+        ("requirements-ingest.txt", ["ingest-foo", "--emulate", "2", "--seconds", "1", "--url", NOWHERE], 7),
+        ("requirements-generate.txt", ["generate-data", "run", "--seconds", "1", "--speed", "max", "--to", "-"], 0),
+        # Everything is down, which it can tell.
+        (
+            "requirements-operate.txt",
+            [
+                *("beatstream", "status", "--json", "--url", NOWHERE),
+                *("--clickhouse", NOWHERE, "--wall", NOWHERE, "--broker", "127.0.0.1:9"),
+            ],
+            2,
+        ),
     ],
 )
-def test_a_part_installs_alone(requirements: str, command: list[str], tmp_path: Path) -> None:
+def test_a_part_installs_alone(requirements: str, command: list[str], code: int, tmp_path: Path) -> None:
     uv, alone = Path(sys.executable).parent / "uv", tmp_path / "venv"
     env = {**os.environ, "VIRTUAL_ENV": str(alone), "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": ""}
     source = tmp_path / "source"
@@ -72,8 +88,9 @@ def test_a_part_installs_alone(requirements: str, command: list[str], tmp_path: 
     done = subprocess.run(
         [program, *command[1:]], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
     )
-    # ingest-foo: 7, as nobody takes what it has heard.
-    assert done.returncode == (7 if command[0] == "ingest-foo" else 0), done.stderr
+    assert done.returncode == code, done.stderr
+    if command[0] == "beatstream":
+        assert json.loads(done.stdout)["health"] == "down", done.stderr
     packages = {path.name for path in (alone / "lib").glob("python*/site-packages/*")}
     assert not packages & {"moose_lib", "chdb", "clickhouse_connect", "psutil", "pytest"}
     installed = sum(file.stat().st_size for file in (alone / "lib").rglob("*") if file.is_file())

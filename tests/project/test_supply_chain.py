@@ -1,4 +1,4 @@
-"""What is installed is pinned, hashed, and under a licence that was agreed to. Vulnerabilities: docs/security.md."""
+"""What is installed is pinned, hashed, and under a licence that was agreed to. Vulnerabilities: `make audit`."""
 
 import importlib.metadata
 import re
@@ -9,6 +9,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = sorted([*ROOT.glob("requirements*.txt"), ROOT / "stack" / "requirements-uv.txt"])
+AUDIT = ROOT / "stack" / "requirements-audit.txt"
+"""In an environment of its own, which only `make audit` makes."""
 
 PERMISSIVE = re.compile(
     r"MIT(-0|-CMU)?( License)?|(0BSD|(3-Clause )?BSD( License)?|BSD-[23]-Clause)|Apache( Software License|[- ]2\.0)"
@@ -44,7 +46,7 @@ def licences(name: str) -> list[str]:
     return [line.partition("\n")[0] for line in said]
 
 
-@pytest.mark.parametrize("file", LOCKED, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*LOCKED, AUDIT], ids=lambda file: file.name)
 def test_every_package_is_pinned_and_hashed(file: Path) -> None:
     blocks = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"(?m)^#.*\n", "", file.read_text()).strip())
     assert len(blocks) > 0

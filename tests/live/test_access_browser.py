@@ -1,0 +1,142 @@
+"""Room tokens in a real browser, at the wall's own server; the topics are away, so the board is told of hearts here."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect
+
+from app.heartrate.profiles import Profile
+from app.heartrate.wearers import Assignment, Wearer
+from live.access import COOKIE, Tokens
+from live.board import Beat, Packet
+from live.server import create
+from live.settings import Settings
+from tests.chromium import NoChromiumError, chromium
+from tests.ingest_server import Ingest
+from tests.waiting import wait_for
+
+CHANGE, LOOK = "correct horse battery", "look-but-do-not-touch"
+ADA, STRANGER = "863436", "863437"
+BUTTONS = ["Start session", "Hand back", "Change", "Ignore this strap", "Everybody has gone", "New person", "Edit"]
+
+
+class Room(uvicorn.Server):
+    """The wall's server behind tokens, with Ada and a stranger on the board."""
+
+    def __init__(self, moose: str) -> None:
+        self.app = create(Settings(moose_url=moose, broker="127.0.0.1:1", tokens=Tokens(CHANGE, LOOK)))
+        super().__init__(uvicorn.Config(self.app, port=0, log_level="critical", timeout_graceful_shutdown=1))
+        self.port = 0
+        self._thread = threading.Thread(target=self.run, daemon=True)
+        self._thread.start()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        board, now_s = self.app.state.wall.board, time.time()
+        now_us = round(now_s * 1_000_000)
+        board.take_profile(Profile(7, "Ada", hr_max_entered=200), now_us - 1)
+        board.take_assignment(ADA, Assignment(now_us - 1, Wearer(7, "Ada"), True), ignored=False)
+        board.changed_hands()
+        for strap, user_id in ((ADA, 7), (STRANGER, 0)):
+            board.take_packet(Packet(strap, "usb-1", bytes.fromhex("00ffffff00000178"), now_us, -60), now_s)
+            board.take_beat(Beat(user_id, strap, now_s - 0.3, 120, 500.0), now_s)
+        self.port = self.servers[0].sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        self.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def room(ingest: Ingest) -> Iterator[str]:
+    """Its address."""
+    server = Room(ingest.url)
+    try:
+        wait_for(lambda: server.port, "the wall's server", 20)
+        yield f"http://localhost:{server.port}"
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        with chromium() as browser:
+            yield browser
+    except NoChromiumError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def follow(page: Page, site: str, link: str) -> None:
+    """Come by a link that stands on another site's page."""
+    page.goto(site)
+    page.evaluate("link => { location.href = link; }", link)
+
+
+def shown_buttons(page: Page) -> set[str]:
+    """Those of `BUTTONS` that are shown on the board, in its dialogs and on the other pages."""
+    found: set[str] = set()
+
+    def look() -> None:
+        found.update(name for name in BUTTONS if page.get_by_role("button", name=name).first.is_visible())
+
+    def look_into(opener: str) -> None:
+        page.locator(opener).click()
+        expect(page.locator("dialog")).to_be_visible()
+        look()
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_have_count(0)
+
+    site = page.url
+    look()
+    for opener in (".tile", ".strap-card", "#straps"):
+        look_into(opener)
+    page.goto(f"{site}people")
+    expect(page.locator("#people tbody")).to_contain_text("Ada")
+    look()
+    page.goto(f"{site}person/7")
+    expect(page.locator("h1")).to_be_visible()
+    look()
+    return found
+
+
+def test_a_link_of_another_site_leads_in_and_who_may_look_sees_nothing_to_change(
+    browser: Browser, room: str, ingest: Ingest
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    follow(page, ingest.url, f"{room}/?token={LOOK}")
+    expect(page.locator(".tile")).to_contain_text("Ada")
+    assert page.url == f"{room}/"
+    (cookie,) = context.cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (COOKIE, True, "Strict")
+    assert LOOK not in cookie["value"]
+    assert page.evaluate("document.cookie") == ""
+    page.go_back()
+    assert page.url == f"{ingest.url}/", "no token is left to go back to"
+
+    follow(page, ingest.url, f"{room}/")
+    expect(page.locator(".tile")).to_contain_text("Ada")
+    assert shown_buttons(page) == set()
+    asked = "fetch('/actions/erase', {method: 'POST', body: '{\"user_id\": 7}'}).then(answer => answer.status)"
+    assert page.evaluate(asked) == 403
+    context.close()
+
+
+def test_the_form_lets_in_who_may_change(browser: Browser, room: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{room}/people")
+    page.get_by_label("Room token").fill("a token of elsewhere")
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the token of this room.")
+    page.get_by_label("Room token").fill(CHANGE)
+    page.get_by_role("button", name="Enter").click()
+    expect(page.locator(".tile")).to_contain_text("Ada")
+    assert shown_buttons(page) >= {"Start session", "Hand back", "Change", "Ignore this strap", "New person", "Edit"}
+    context.close()

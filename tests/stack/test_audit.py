@@ -1,0 +1,89 @@
+"""`make audit`: what is known against a package is told, and so is that nobody could be asked."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from stack.audit import not_asked
+
+ROOT = Path(__file__).resolve().parents[2]
+PINNED = "certifi==2025.1.31 --hash=sha256:" + "0" * 64 + "\n"
+KNOWN = {
+    "vulns": [
+        {
+            "id": "TEST-2026-1",
+            "modified": "2026-01-01T00:00:00Z",
+            "summary": "made up",
+            "affected": [
+                {
+                    "package": {"name": "certifi", "ecosystem": "PyPI"},
+                    "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}],
+                }
+            ],
+        }
+    ]
+}
+
+
+class Osv(BaseHTTPRequestHandler):
+    """Answers as api.osv.dev does."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps(KNOWN if self.path.startswith("/bad") else {}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def osv() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Osv)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def audit(folder: Path, service: str, *options: str) -> subprocess.CompletedProcess[str]:
+    pinned = folder / "pinned.txt"
+    pinned.write_text(PINNED)
+    command: list[str | Path] = [sys.executable, ROOT / "stack" / "audit.py", pinned, "--service", service, *options]
+    # Its own small environment is listed.
+    command += ["--folder", folder, "--environment", folder / "audit"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: Path, osv: str) -> None:
+    bad = audit(tmp_path, f"{osv}/bad")
+    assert (bad.returncode, bad.stderr) == (1, "")
+    assert "pinned.txt: certifi 2025.1.31: TEST-2026-1" in bad.stdout
+    listed = json.loads((tmp_path / "sbom.cdx.json").read_text())
+    assert listed["bomFormat"] == "CycloneDX"
+    assert "certifi" in {component["name"] for component in listed["components"]}
+
+    good = audit(tmp_path, osv)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "pinned.txt: nothing known" in good.stdout
+
+    away = audit(tmp_path, "http://127.0.0.1:9", "--strict")
+    assert away.returncode == 2
+    assert "Vulnerabilities were NOT looked up: http://127.0.0.1:9 could not be asked" in away.stderr
+    assert "nothing known" not in away.stdout
+
+
+def test_not_to_be_answered_is_no_failure_unless_asked_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [not_asked("no network", strict=strict) for strict in (False, True)] == [0, 2]
+    assert capsys.readouterr().err.count("Vulnerabilities were NOT looked up: no network") == 2
