@@ -4,6 +4,9 @@ export STACK
 # Anything: benchmarks that end within three minutes.
 QUICK ?=
 export QUICK
+# A part of a fault's name: that fault only.
+ONLY ?=
+export ONLY
 # Where the demonstration's heartbeats come from: synthetic, stick (emulated), usb (real).
 SOURCE ?= synthetic
 export SOURCE
@@ -15,7 +18,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 
-.PHONY: demo dev test bench lint format lock clean
+.PHONY: demo dev test bench chaos lint format lock clean
 
 demo: $(READY)  ## Everything: the stack, a class of 12 synthetic people, their hearts on the screen
 	@exec $(BIN)/python -m stack demo
@@ -29,6 +32,9 @@ test: lint  ## All checks; fast ones first
 
 bench: $(READY)  ## Speed, as ratios in one run
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY)  ## Faults under load, compared beat for beat; exit code 1 if a promise is broken
+	@exec $(BIN)/python -m chaos
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
