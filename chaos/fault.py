@@ -91,8 +91,13 @@ def disturbed(
         seen = shows or (lambda load, since: load.newest_beat() > since)
 
         def recovered() -> bool:
-            if stack.restart_if_ended():
-                outcome.notes.append("the stack ended and was started again, as a service manager does")
+            ended_after = time.monotonic() - began
+            ready_after = stack.restart_if_ended()
+            if ready_after is not None:
+                outcome.notes.append(
+                    f"the stack ended after {ended_after:.1f} s and was started again, as a service manager does; "
+                    f"ready {ready_after:.1f} s later"
+                )
             return seen(load, since)
 
         wait_for(recovered, "a new beat to be seen", RECOVERY_TIMEOUT_S, every_s=0.05)

@@ -1,5 +1,6 @@
 """The stack under test, with what a service manager does for it: started again whenever it has ended."""
 
+import time
 from contextlib import suppress
 
 import psutil
@@ -11,13 +12,14 @@ from tests.integration.beatstream import Beatstream
 class Stack(Beatstream):
     """A stack whose parts can be named, hurt, and watched."""
 
-    def restart_if_ended(self) -> bool:
-        """Start it again if its launcher has ended; tells whether it had."""
+    def restart_if_ended(self) -> float | None:
+        """Start it again if its launcher has ended; tells how many seconds it took until it was ready."""
         if self._process is None or self._process.poll() is None:
-            return False
+            return None
         self.await_end()
+        began = time.monotonic()
         self.start()
-        return True
+        return time.monotonic() - began
 
     def named(self) -> dict[str, psutil.Process]:
         """Its processes by what people call them."""
