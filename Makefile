@@ -4,7 +4,7 @@ export STACK
 # Anything: benchmarks that end within three minutes.
 QUICK ?=
 export QUICK
-# A part of a fault's name: that fault only.
+# A regular expression: the faults that have it in their names.
 ONLY ?=
 export ONLY
 # Where the demonstration's heartbeats come from: synthetic, stick (emulated), usb (real).

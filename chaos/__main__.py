@@ -1,9 +1,10 @@
-"""`make chaos`: every fault in turn; `ONLY="kill -9 of ClickHouse"` (or a part of a name): those. A table at the end.
+"""`make chaos`: every fault in turn; `ONLY="kill -9|disk"` (a regular expression): those. A table at the end.
 
 Exit code 1: a promise was broken.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -23,14 +24,14 @@ from chaos.stack import Stack
 FAMILIES = (killed, stopped, poison, deliveries, disk, memory)
 """Loaded to be registered."""
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def main() -> int:
     """Run what is asked for; all, if nothing is."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     only = os.environ.get("ONLY", "")
-    names = [name for name in FAULTS if only.lower() in name.lower()]
+    names = [name for name in FAULTS if re.search(only, name, re.IGNORECASE)]
     if not names:
         console.print(f"ONLY={only}: no such fault. There are:", *FAULTS, sep="\n  ")
         return 2
