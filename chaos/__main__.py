@@ -16,13 +16,10 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from chaos import deliveries, disk, killed, memory, poison, stopped
-from chaos.fault import FAULTS, Outcome
+from chaos.fault import Outcome
+from chaos.faults import ALL
 from chaos.results import Results, table
 from chaos.stack import Stack
-
-FAMILIES = (killed, stopped, poison, deliveries, disk, memory)
-"""Loaded to be registered."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
@@ -31,9 +28,9 @@ def main() -> int:
     """Run what is asked for; all, if nothing is."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     only = os.environ.get("ONLY", "")
-    names = [name for name in FAULTS if re.search(only, name, re.IGNORECASE)]
+    names = [name for name in ALL if re.search(only, name, re.IGNORECASE)]
     if not names:
-        console.print(f"ONLY={only}: no such fault. There are:", *FAULTS, sep="\n  ")
+        console.print(f"ONLY={only}: no such fault. There are:", *ALL, sep="\n  ")
         return 2
     outcomes: dict[str, Outcome] = {}
     results = Results.load()
@@ -53,7 +50,7 @@ def _run(stack: Stack, names: list[str], outcomes: dict[str, Outcome], results: 
         console.print(f"{name} ...")
         began, whole = time.monotonic(), True
         try:
-            outcome = FAULTS[name](stack)
+            outcome = ALL[name](stack)
         except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be run)
             traceback.print_exc()
             outcome, whole = Outcome("", broken=[f"{type(error).__name__}: {str(error)[:300]}"]), False

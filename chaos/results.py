@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.results import _commit, machine
 from chaos.fault import Outcome
+from chaos.faults import ALL
 
 FILE = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "chaos.md"
@@ -68,7 +69,11 @@ def page(results: Results) -> str:
     """docs/chaos.md."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     remarks = []
-    for name, found in results.faults.items():
+    for name in ALL:
+        if name not in results.faults:
+            lines.append(f"| {name} | {' |' * (len(COLUMNS) - 2)} not run |")
+            continue
+        found = results.faults[name]
         lines.append(f"| {' | '.join(cells(name, found))} |")
         remarks += [f"- {name}: {line}" for line in (*found["broken"], *found["notes"])]
     runs = sorted({(found["commit"], found["machine"]) for found in results.faults.values()})
