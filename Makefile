@@ -6,6 +6,9 @@ QUICK ?=
 export QUICK
 # Anything: `make audit` fails where nobody could be asked.
 STRICT ?=
+# A regular expression: the faults that have it in their names.
+ONLY ?=
+export ONLY
 # Where the demonstration's heartbeats come from: synthetic, stick (emulated), usb (real).
 SOURCE ?= synthetic
 export SOURCE
@@ -17,7 +20,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 
-.PHONY: demo dev test bench fuzz lint format lock audit clean
+.PHONY: demo dev test bench chaos fuzz lint format lock audit clean
 
 demo: $(READY)  ## Everything: the stack, a class of 12 synthetic people, their hearts on the screen
 	@exec $(BIN)/python -m stack demo
@@ -31,6 +34,9 @@ test: lint  ## All checks; fast ones first
 
 bench: $(READY)  ## Speed, as ratios in one run
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY)  ## Faults under load, compared beat for beat; exit code 1 if a promise is broken
+	@exec $(BIN)/python -m chaos
 
 fuzz: $(READY)  ## A million arbitrary inputs for everything that reads bytes from outside
 	$(BIN)/python -m tests.fuzz

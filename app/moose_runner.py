@@ -39,6 +39,9 @@ _LINE_A_MESSAGE, _ACTION_A_MESSAGE = "Message partition=", "Received"
 _DEAD_LETTERS = "DeadLetterQueue"
 _LETTER_CHARACTERS = 10_000
 _BUFFERED_KB = 16_384
+_MISSED_AFTER_MS = 6_000
+"""A worker that was killed is missed so late: its successor reads nothing before. The least that brokers allow."""
+
 _OBJECTS_UNTIL_A_LOOK = 50_000
 _SETTINGS = {
     "broker": "bootstrap.servers",
@@ -76,7 +79,13 @@ class RunnerConsumer:
         self._deserialize = value_deserializer
         self._under_way = False
         self._client = confluent_kafka.Consumer(
-            {**_librdkafka(settings), "queued.max.messages.kbytes": _BUFFERED_KB, "reconnect.backoff.max.ms": 1000}
+            {
+                **_librdkafka(settings),
+                "queued.max.messages.kbytes": _BUFFERED_KB,
+                "reconnect.backoff.max.ms": 1000,
+                "session.timeout.ms": _MISSED_AFTER_MS,
+                "heartbeat.interval.ms": _MISSED_AFTER_MS // 4,
+            }
         )
 
     def subscribe(self, topics: list[str]) -> None:

@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from scripts.delivery.keys import INGEST, without_password
-from scripts.delivery.sink import SinkError
+from scripts.delivery.sink import ServerGoneError, SinkError
 
 TIMEOUT_S = 10.0
 LONGEST_PAUSE_S = 5.0
@@ -71,7 +71,8 @@ class HttpSink:
         try:
             refusal = self._retrying(self._post, destination, batch)
         except (_Unavailable, httpx.TransportError) as error:
-            raise SinkError(f"{self._url} takes nothing: {error}") from error
+            gone = isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError))
+            raise (ServerGoneError if gone else SinkError)(f"{self._url} takes nothing: {error}") from error
         if refusal is None:
             return
         if len(batch) == 1:

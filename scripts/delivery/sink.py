@@ -17,6 +17,10 @@ class SinkError(Exception):
     """What was to be sent could not be delivered; the text says why."""
 
 
+class ServerGoneError(SinkError):
+    """Nobody is there: what the server held in memory only may be gone, too."""
+
+
 class Sink(Protocol):
     """Takes records."""
 

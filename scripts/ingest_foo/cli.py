@@ -305,14 +305,8 @@ def _bluetooth(
 
 def _sink(to: Target, url: str, broker: str, rejected: RejectedRecords, sender: Sender) -> Sink:
     if to is Target.HTTP:
-        return HttpSink(
-            url,
-            rejected,
-            give_up_after_s=None,
-            on_retry=sender.note_trouble,
-            stopping=sender.stopping,
-            auth=_key(INGEST),
-        )
+        # One try: the sender itself tries again, as it has more to send where the server was away.
+        return HttpSink(url, rejected, give_up_after_s=0.0, stopping=sender.stopping, auth=_key(INGEST))
     try:
         from scripts.delivery.kafka import KafkaSink  # noqa: PLC0415 (an extra of its own)
 

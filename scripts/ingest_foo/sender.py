@@ -4,19 +4,27 @@ import contextlib
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
-from scripts.delivery.sink import DESTINATIONS, PACKETS, Sink, SinkError
+from scripts.delivery.sink import DESTINATIONS, PACKETS, ServerGoneError, Sink, SinkError
 from scripts.ingest_foo.spool import Batch, Spool
 
 BATCH_RECORDS = 500
 GATHER_S = 0.1
 """How long records wait for others: how fresh what is shown can be."""
 
-PAUSE_S = 2.0
+PAUSE_S = 1.0
 """Between tries, where the sink itself has given up."""
+
+REPEATED_S = 60.0
+"""What arrived within so long before the server was gone is sent again when it is back: a broker that keeps messages in
+memory has lost what was not stored yet. What it has not lost is told twice, which changes nothing."""
+
+REPEATED_RECORDS = 100_000
+"""At most so many of them, as they are kept in memory."""
 
 _LOOK_EVERY_S = 0.02
 _LAST_REQUEST_S = 1.0
@@ -39,6 +47,10 @@ class Sender(threading.Thread):
         self.stopping = threading.Event()
         """Set: end, whatever is still to be sent."""
         self._sink: Sink | None = None
+        self._arrived: deque[tuple[float, str, list[str]]] = deque()
+        """When, where to and what, of the last `REPEATED_S`."""
+        self._arrived_records = 0
+        self._server_was_gone = False
         self.sent = 0
         """Packets that have arrived."""
         self.last_sent_at: float | None = None
@@ -58,9 +70,12 @@ class Sender(threading.Thread):
                 batch = self._spool.take(BATCH_RECORDS, GATHER_S)
                 if batch is None:
                     continue
+                if self._server_was_gone:
+                    self._repeat()
                 self._deliver(batch)
             except Exception as error:  # noqa: BLE001 (whatever goes wrong, what is spooled is tried again)
                 if not self.stopping.is_set():
+                    self._server_was_gone |= isinstance(error, ServerGoneError)
                     self.note_trouble(str(error) if isinstance(error, SinkError) else repr(error))
                     self.stopping.wait(PAUSE_S)
                 continue
@@ -75,11 +90,28 @@ class Sender(threading.Thread):
         for destination, records in records_of.items():
             self._sink.send(destination, records)
         self._sink.settle()
+        self._note_arrived(records_of)
         for record in chain.from_iterable(damaged):
             self._on_damaged(record, "damaged on the disk")
         self._spool.confirm(batch)
         self.sent += sum(len(records) for to, records in records_of.items() if to in PACKETS)
         self.last_sent_at = time.time()
+
+    def _note_arrived(self, records_of: dict[str, list[str]]) -> None:
+        now = time.monotonic()
+        for destination, records in records_of.items():
+            self._arrived.append((now, destination, records))
+            self._arrived_records += len(records)
+        while self._arrived and (self._arrived[0][0] < now - REPEATED_S or self._arrived_records > REPEATED_RECORDS):
+            self._arrived_records -= len(self._arrived.popleft()[2])
+
+    def _repeat(self) -> None:
+        """Send again what had arrived, before what comes after it."""
+        assert self._sink is not None
+        for _, destination, records in self._arrived:
+            self._sink.send(destination, records)
+        self._sink.settle()
+        self._server_was_gone = False
 
     def finish(self, within_s: float) -> bool:
         """Send what is left, for so long at most, and end; True: nothing is left."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.delivery.sink import PROFILE, RAW
+from scripts.delivery.sink import PROFILE, RAW, ServerGoneError, SinkError
 from scripts.ingest_foo import sender as sender_module
 from scripts.ingest_foo.sender import RejectedRecords, Sender
 from scripts.ingest_foo.spool import Batch, Spool
@@ -105,3 +105,39 @@ def test_only_packets_are_counted_as_sent(tmp_path: Path, way: Callable[[Path], 
     it.await_delivered(2)
     wait_for(lambda: it.sender.sent == 1, "it to be counted", 5, every_s=0.01)
     assert [to for to, _ in it.sink.records] == [PROFILE, RAW]
+
+
+class Restarted(Taken):
+    """A server that takes some, is away once, and comes back without what it held in memory."""
+
+    def __init__(self, takes: int, failure: type[SinkError]) -> None:
+        super().__init__()
+        self._takes = takes
+        self._failure: type[SinkError] | None = failure
+
+    def send(self, destination: str, batch: list[str]) -> None:
+        if self._failure is not None and len(self.records) >= self._takes:
+            self.records.clear()
+            failure, self._failure = self._failure, None
+            raise failure("away")
+        super().send(destination, batch)
+
+
+@pytest.mark.parametrize(
+    ("failure", "had"), [(ServerGoneError, ["{1}", "{2}", "{3}"]), (SinkError, ["{3}"])], ids=["gone", "busy"]
+)
+def test_what_a_restarted_server_may_have_lost_is_sent_again_first(
+    tmp_path: Path, way: Callable[[Path], Way], failure: type[SinkError], had: list[str]
+) -> None:
+    it = way(tmp_path)
+    it.sink = Restarted(2, failure)
+    it.sender.begin(it.sink)
+
+    def send(text: str) -> None:
+        it.spool.append(RAW, text)
+        wait_for(lambda: (RAW, text) in it.sink.records, "it to arrive", 5, every_s=0.01)
+
+    for text in ("{1}", "{2}", "{3}"):
+        send(text)
+    assert [text for _, text in it.sink.records] == had
+    wait_for(lambda: it.sender.sent == 3, "it to be counted", 5, every_s=0.01)

@@ -1,0 +1,149 @@
+"""Records that are wrong, on every topic: each is accounted for, and hurts nobody else."""
+
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from chaos.fault import Outcome, disturbed, fault
+from chaos.load import Load
+from chaos.stack import Stack
+from tests.waiting import wait_for
+
+STREAMS: dict[str, dict[str, Any]] = {
+    "raw_ant_hr_packet": {"device_id": "99901", "packet_count": 1, "ant_hr_packet": "04ff0a14ce180764"},
+    "bluetooth_hr_packet": {"device_id": "C0:11:22:33:99:01", "packet_count": 1, "hr_measurement": "1048e803"},
+    "processed_ant_hr_packet": {"device_id": "99901", "epoch": 1, "heart_beat_count": 1},
+    "strap_assignment": {"device_id": "99901", "user_id": 1, "user_name": "Eve"},
+    "person_profile": {"user_id": 999_901, "user_name": "Eve"},
+    "training_session": {"session_id": "99901", "name": "n", "kind": "class", "started_at": "2026-11-25T00:00:00Z"},
+    "erasure_request": {"erasure_id": "99901", "user_id": 999_901},
+}
+"""A good record of each, to be spoiled; streams that a function reads."""
+
+WITHOUT_FUNCTION = ("unified_hr_packet", "erasure_report", "dead_letter_decision")
+"""Streams that only a table (and the wall) reads: what is wrong there, only ClickHouse can refuse."""
+
+WITHOUT_TABLE = ("erasure_request",)
+INGESTED = ("raw_ant_hr_packet", "bluetooth_hr_packet", "strap_assignment", "person_profile", "training_session")
+QUEUE = "DeadLetterQueue"
+MEGABYTE = 1_000_000
+
+
+def _spoiled(good: dict[str, Any], mark: str) -> dict[str, bytes]:
+    """Each kind of wrong, with a mark to find it by. All of them are wrong for every stream."""
+    first, last = next(iter(good)), list(good)[-1]
+    return {
+        "not JSON": f"{{{mark}-0".encode(),
+        "a list": json.dumps([f"{mark}-1"]).encode(),
+        "null": b"null",
+        "nulls in a list": json.dumps([None, f"{mark}-3", None]).encode(),
+        "wrong types": json.dumps({name: {"mark": f"{mark}-4"} for name in good}).encode(),
+        "NaN": f'{{"{first}": NaN, "mark": "{mark}-5"}}'.encode(),
+        "null for a value": json.dumps({**good, first: None, "mark": f"{mark}-6"}).encode(),
+        "a field missing": json.dumps(
+            {name: value for name, value in good.items() if name != first} | {"mark": f"{mark}-7"}
+        ).encode(),
+        "a megabyte": json.dumps({**good, first: None, last: f"{mark}-8" + "x" * MEGABYTE}).encode(),
+        "not UTF-8": b"\xff\xfe" + f"{mark}-9".encode(),
+        "unknown fields only": json.dumps({"unknown": f"{mark}-10"}).encode(),
+    }
+
+
+@fault("poison on the topics")
+def on_the_topics(stack: Stack) -> Outcome:
+    """Put past the ingest API, by somebody who reaches the broker."""
+    outcome_notes: list[str] = []
+    broken: list[str] = []
+
+    def poison(load: Load) -> float:
+        before = {stream: letters(stack, stream) for stream in STREAMS}
+        sent = {stream: _spoiled(good, f"poison-{stream}") for stream, good in STREAMS.items()}
+        for stream, messages in sent.items():
+            stack.produce(stream, messages.values())
+        since = time.time()
+        load.await_heard(5)
+        for stream, messages in sent.items():
+            found = await_letters(stack, stream, before[stream] + len(messages)) - before[stream]
+            if found != len(messages):
+                broken.append(f"{stream}: {found} dead letters for {len(messages)} wrong records")
+        outcome_notes.append(f"{sum(map(len, sent.values()))} wrong records on {len(sent)} topics")
+        return since
+
+    outcome = disturbed(stack, "every beat; a dead letter for each wrong record; no table stands still", poison)
+    _tables_go_on(stack, [stream for stream in STREAMS if stream not in WITHOUT_TABLE], broken)
+    outcome.notes += outcome_notes
+    outcome.broken += broken
+    return outcome
+
+
+@fault("poison on topics that only tables read")
+def refused_by_clickhouse(stack: Stack) -> Outcome:
+    """What ClickHouse would refuse for ever must not hold up what comes behind it."""
+    broken: list[str] = []
+    topics = set(AdminClient({"bootstrap.servers": stack.broker}).list_topics(timeout=10).topics)
+    present = [stream for stream in WITHOUT_FUNCTION if stream in topics]
+
+    def poison(load: Load) -> float:
+        for stream in present:
+            stack.produce(stream, _spoiled({"device_id": "99901", "user_id": 1}, f"poison-{stream}").values())
+        since = time.time()
+        load.await_heard(5)
+        return since
+
+    outcome = disturbed(stack, "every beat; no table stands still", poison)
+    _tables_go_on(stack, present, broken)
+    outcome.broken += broken
+    outcome.notes.append(f"on {', '.join(present)}")
+    return outcome
+
+
+@fault("poison over HTTP")
+def over_http(stack: Stack) -> Outcome:
+    """Each is refused with a 4xx, or taken and dead-lettered; never a 5xx, never a hang."""
+    broken: list[str] = []
+    notes: list[str] = []
+
+    def poison(load: Load) -> float:
+        del load
+        for stream in INGESTED:
+            before, taken = letters(stack, stream), 0
+            for what, body in _spoiled(STREAMS[stream], f"http-{stream}").items():
+                answer = stack.http.post(
+                    f"/ingest/{stream}", content=body, headers={"Content-Type": "application/json"}
+                )
+                if answer.is_success:
+                    taken += 1
+                    notes.append(f"{stream}, {what}: taken with {answer.status_code}")
+                elif not answer.is_client_error:
+                    broken.append(f"{stream}, {what}: HTTP {answer.status_code} {answer.text[:100]}")
+            if await_letters(stack, stream, before + taken) < before + taken:
+                broken.append(f"{stream}: {taken} wrong records were taken, and not each became a dead letter")
+        return time.time()
+
+    outcome = disturbed(stack, "every beat; each wrong record a 4xx or a dead letter", poison)
+    outcome.broken += broken
+    outcome.notes += notes
+    return outcome
+
+
+def _tables_go_on(stack: Stack, streams: list[str], broken: list[str]) -> None:
+    for stream in streams:
+        try:
+            stack.await_lag("clickhouse_sync", stream, 30)
+        except AssertionError:
+            broken.append(f"table {stream} stands still: {stack.lag('clickhouse_sync', stream)} messages behind")
+
+
+def await_letters(stack: Stack, stream: str, count: int) -> int:
+    """How many dead letters there are, once they are so many; however many there are in the end."""
+    with suppress(AssertionError):
+        wait_for(lambda: letters(stack, stream) >= count, "the letters", 15, every_s=0.5)
+    return letters(stack, stream)
+
+
+def letters(stack: Stack, stream: str) -> int:
+    """How many dead letters of a stream there are."""
+    return len(stack.topic(f"{stream}{QUEUE}"))
