@@ -186,7 +186,8 @@ def test_the_script_is_frugal(runs: Runs) -> None:
     share = (cpu_after - cpu_before) / (ended - began)
     assert ended - began > CALM_S / 2
     assert share < 0.25, f"{share:.1%} of a core"
-    assert memory_after - memory_before < 4_000_000, f"from {memory_before} to {memory_after} bytes"
+    # The packets of its last minute are kept, to be sent again to a server that was gone: 15 000 of some 200 bytes.
+    assert memory_after - memory_before < 9_000_000, f"from {memory_before} to {memory_after} bytes"
 
 
 def test_a_storm_leaves_the_table_as_the_stick_sent(beatstream: Beatstream, runs: Runs) -> None:
