@@ -11,7 +11,7 @@ import pytest
 from starlette.routing import Route
 
 from live.access import COOKIE, MOST_WRONG, MOST_WRONG_OF_ALL, OPEN_PATHS, Tokens, Wrong, cookie_of
-from live.server import create
+from live.server import ACTIONS, create
 from live.settings import Settings
 
 CHANGE, LOOK = "correct horse battery", "look but do not touch"
@@ -149,9 +149,12 @@ def test_who_may_look_may_not_change() -> None:
     async def play(client: httpx.AsyncClient) -> None:
         await client.post("/enter", data={"token": LOOK})
         assert (await client.get("/people")).status_code == 200
-        refused = await client.post("/actions/erase", json={"user_id": 1})
-        assert refused.status_code == 403
-        assert refused.json()["error"] == "This screen may only look."
+        actions = [path for method, path in PERSONAL if method == "POST"]
+        assert len(actions) == len(ACTIONS)
+        for path in actions:
+            refused = await client.post(path, json={})
+            assert (path, refused.status_code) == (path, 403)
+            assert refused.json()["error"] == "This screen may only look."
         await client.post("/enter", data={"token": CHANGE})
         # Past the token; here is no wall that could erase anybody.
         assert (await client.post("/actions/erase", json={"user_id": 1})).status_code not in (401, 403)
