@@ -22,11 +22,10 @@ def test_ctrl_c_leaves_nothing_and_a_restart_finds_everything(beatstream: Beatst
     def content() -> list[tuple[Any, ...]]:
         return [
             *beatstream.rows("SELECT count(), sum(heart_beat_count) FROM processed_ant_hr_packet FINAL"),
+            *beatstream.rows(f"SELECT count(), {same('device_id, hr_timestamp_seconds')} FROM unified_hr_packet FINAL"),
             *beatstream.rows(
-                "SELECT count(), groupBitXor(cityHash64(device_id, hr_timestamp_seconds)) FROM unified_hr_packet FINAL"
-            ),
-            *beatstream.rows(
-                "SELECT count(), groupBitXor(cityHash64(rounded_up_time, user_id, avg_hr_per_second)) FROM per_second_heart_rate_aggregate FINAL"
+                f"SELECT count(), {same('rounded_up_time, user_id, avg_hr_per_second')} "
+                "FROM per_second_heart_rate_aggregate FINAL"
             ),
             *beatstream.rows("SELECT count(), max(version) FROM latest_heart_rate FINAL"),
             *beatstream.rows("SELECT count() FROM strap_assignment FINAL"),
