@@ -48,7 +48,7 @@ class Results:
         """What a benchmark has just measured."""
         self.parts[part] = {
             "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "commit": _commit(),
+            "commit": commit(),
             "machine": machine(),
             "command": f"python -m benchmarks {part}",
             "figures": {name: float(f"{value:.6g}") for name, value in figures.items()},
@@ -66,7 +66,8 @@ class Results:
         raise KeyError(name)
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The one that is measured; "-changed": and what is not committed yet."""
     changed = _git("status", "--porcelain", "--", "app", "live", "scripts", "stack")
     return _git("rev-parse", "--short", "HEAD") + ("-changed" if changed else "")
 

@@ -19,7 +19,7 @@ def doubled(stack: Stack) -> Outcome:
         load.send_again()
         return time.time()
 
-    return disturbed(stack, "every beat once", again, copies=2)
+    return disturbed(stack, Outcome("every beat once"), again, copies=2)
 
 
 @fault("data late by an hour")

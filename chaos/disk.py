@@ -33,14 +33,13 @@ def full(stack: Stack) -> Outcome:
                 process.rlimit(resource.RLIMIT_FSIZE, unlimited)
         return time.time()
 
-    return disturbed(stack, "every beat", fill)
+    return disturbed(stack, Outcome("every beat"), fill)
 
 
 @fault("a part of the raw packets' table corrupted, and a restart")
 def corrupted(stack: Stack) -> Outcome:
     """Its largest part's data is overwritten. What is in it is gone; beats were made of it long before."""
-    notes: list[str] = []
-    broken: list[str] = []
+    outcome = Outcome("every beat; all starts; the parts beside it are whole")
 
     def corrupt(load: Load) -> float:
         del load
@@ -53,17 +52,15 @@ def corrupted(stack: Stack) -> Outcome:
             file.write_bytes(b"\xa5" * size)
             spoiled += size
         if not spoiled:
-            broken.append(f"nothing was corrupted: no data in {path}")
+            outcome.broken.append(f"nothing was corrupted: no data in {path}")
         since = time.time()
         stack.start()
         try:
             stack.rows("SELECT count(), max(ant_hr_packet) FROM raw_ant_hr_packet")
-            notes.append(f"{rows} raw packets were in the part; the table answers without them")
+            outcome.notes.append(f"{rows} raw packets were in the part; the table answers without them")
         except ClickHouseError as error:
-            notes.append(f"{rows} raw packets were in the part; who reads the whole table is told {str(error)[:120]!r}")
+            told = str(error)[:120]
+            outcome.notes.append(f"{rows} raw packets were in the part; who reads the whole table is told {told!r}")
         return since
 
-    outcome = disturbed(stack, "every beat; all starts; the parts beside it are whole", corrupt)
-    outcome.notes += notes
-    outcome.broken += broken
-    return outcome
+    return disturbed(stack, outcome, corrupt)

@@ -71,18 +71,17 @@ def fault(name: str) -> Callable[[Run], Run]:
 
 def disturbed(
     stack: Stack,
-    checked: str,
+    outcome: Outcome,
     disturb: Callable[[Load], float],
     *,
     shows: Callable[[Load, float], bool] | None = None,
     copies: int = 1,
 ) -> Outcome:
-    """The load before, during and after a fault.
+    """The load before, during and after a fault; what came of it goes into `outcome`, which is returned.
 
     `disturb` does it, and returns since when (Unix) recovery counts. `shows` tells that a beat newer than that is to be
     seen; by itself the API is asked.
     """
-    outcome = Outcome(checked)
     with running(stack, copies=copies) as load:
         wait_for(load.newest_beat, "the first beat to be seen", 60)
         load.await_heard(BEFORE_S)

@@ -36,7 +36,9 @@ def _kill(stack: Stack, part: str, load: Load) -> float:
 def _killed(name: str, part: str) -> None:
     @fault(f"kill -9 of {name}")
     def run(stack: Stack) -> Outcome:
-        return disturbed(stack, "every beat; a new one in getLatestUserHeartRates", partial(_kill, stack, part))
+        return disturbed(
+            stack, Outcome("every beat; a new one in getLatestUserHeartRates"), partial(_kill, stack, part)
+        )
 
 
 def _killed_beside(name: str, stream: str) -> None:
@@ -53,7 +55,7 @@ def _killed_beside(name: str, stream: str) -> None:
             del load, since
             return letters(stack, stream) > before
 
-        return disturbed(stack, "every beat; a record that comes meanwhile is taken", kill, shows=works)
+        return disturbed(stack, Outcome("every beat; a record that comes meanwhile is taken"), kill, shows=works)
 
 
 for _name, _part in {**WORKERS, **PARTS}.items():
@@ -73,7 +75,9 @@ def wall(stack: Stack) -> Outcome:
             screen.join(0.3)
             return bool(screen.is_alive() and screen.values) and time.time() > since
 
-    return disturbed(stack, "every beat; a screen is served again", partial(_kill, stack, "wall"), shows=on_the_wall)
+    return disturbed(
+        stack, Outcome("every beat; a screen is served again"), partial(_kill, stack, "wall"), shows=on_the_wall
+    )
 
 
 @fault("kill -9 of the launcher")
@@ -87,4 +91,4 @@ def launcher(stack: Stack) -> Outcome:
         stack.start()
         return since
 
-    return disturbed(stack, "every beat; the next launcher ends what was left", kill)
+    return disturbed(stack, Outcome("every beat; the next launcher ends what was left"), kill)

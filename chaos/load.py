@@ -10,9 +10,8 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from chaos.group import SECOND_US, Comparison, Group
-from scripts.delivery.http import HttpSink
 from scripts.delivery.sink import ASSIGNMENT, RAW
-from scripts.ingest_foo.sender import Sender
+from scripts.ingest_foo.sender import Sender, http_sink
 from scripts.ingest_foo.spool import Spool
 from tests.integration.beatstream import Beatstream
 from tests.waiting import wait_for
@@ -39,7 +38,7 @@ class Load:
         self._records = self.group.records()
         self._spool = Spool(folder, SPOOL_BYTES)
         self._sender = Sender(self._spool, self.said.append, self._reject)
-        self._sink = HttpSink(stack.url, self._reject, give_up_after_s=0.0, stopping=self._sender.stopping)
+        self._sink = http_sink(stack.url, self._sender, self._reject)
         self._ending = threading.Event()
         self._feeder = threading.Thread(target=self._feed, daemon=True)
         self._fed_us = self.group.start_us

@@ -55,8 +55,7 @@ def _spoiled(good: dict[str, Any], mark: str) -> dict[str, bytes]:
 @fault("poison on the topics")
 def on_the_topics(stack: Stack) -> Outcome:
     """Put past the ingest API, by somebody who reaches the broker."""
-    outcome_notes: list[str] = []
-    broken: list[str] = []
+    outcome = Outcome("every beat; a dead letter for each wrong record; no table stands still")
 
     def poison(load: Load) -> float:
         before = {stream: letters(stack, stream) for stream in STREAMS}
@@ -68,21 +67,19 @@ def on_the_topics(stack: Stack) -> Outcome:
         for stream, messages in sent.items():
             found = await_letters(stack, stream, before[stream] + len(messages)) - before[stream]
             if found != len(messages):
-                broken.append(f"{stream}: {found} dead letters for {len(messages)} wrong records")
-        outcome_notes.append(f"{sum(map(len, sent.values()))} wrong records on {len(sent)} topics")
+                outcome.broken.append(f"{stream}: {found} dead letters for {len(messages)} wrong records")
+        outcome.notes.append(f"{sum(map(len, sent.values()))} wrong records on {len(sent)} topics")
         return since
 
-    outcome = disturbed(stack, "every beat; a dead letter for each wrong record; no table stands still", poison)
-    _tables_go_on(stack, [stream for stream in STREAMS if stream not in WITHOUT_TABLE], broken)
-    outcome.notes += outcome_notes
-    outcome.broken += broken
+    disturbed(stack, outcome, poison)
+    _tables_go_on(stack, [stream for stream in STREAMS if stream not in WITHOUT_TABLE], outcome)
     return outcome
 
 
 @fault("poison on topics that only tables read")
 def refused_by_clickhouse(stack: Stack) -> Outcome:
     """What ClickHouse would refuse for ever must not hold up what comes behind it."""
-    broken: list[str] = []
+    outcome = Outcome("every beat; no table stands still")
     topics = set(AdminClient({"bootstrap.servers": stack.broker}).list_topics(timeout=10).topics)
     present = [stream for stream in WITHOUT_FUNCTION if stream in topics]
 
@@ -93,9 +90,8 @@ def refused_by_clickhouse(stack: Stack) -> Outcome:
         load.await_heard(5)
         return since
 
-    outcome = disturbed(stack, "every beat; no table stands still", poison)
-    _tables_go_on(stack, present, broken)
-    outcome.broken += broken
+    disturbed(stack, outcome, poison)
+    _tables_go_on(stack, present, outcome)
     outcome.notes.append(f"on {', '.join(present)}")
     return outcome
 
@@ -103,8 +99,7 @@ def refused_by_clickhouse(stack: Stack) -> Outcome:
 @fault("poison over HTTP")
 def over_http(stack: Stack) -> Outcome:
     """Each is refused with a 4xx, or taken and dead-lettered; never a 5xx, never a hang."""
-    broken: list[str] = []
-    notes: list[str] = []
+    outcome = Outcome("every beat; each wrong record a 4xx or a dead letter")
 
     def poison(load: Load) -> float:
         del load
@@ -116,25 +111,24 @@ def over_http(stack: Stack) -> Outcome:
                 )
                 if answer.is_success:
                     taken += 1
-                    notes.append(f"{stream}, {what}: taken with {answer.status_code}")
+                    outcome.notes.append(f"{stream}, {what}: taken with {answer.status_code}")
                 elif not answer.is_client_error:
-                    broken.append(f"{stream}, {what}: HTTP {answer.status_code} {answer.text[:100]}")
+                    outcome.broken.append(f"{stream}, {what}: HTTP {answer.status_code} {answer.text[:100]}")
             if await_letters(stack, stream, before + taken) < before + taken:
-                broken.append(f"{stream}: {taken} wrong records were taken, and not each became a dead letter")
+                outcome.broken.append(f"{stream}: {taken} wrong records were taken, and not each became a dead letter")
         return time.time()
 
-    outcome = disturbed(stack, "every beat; each wrong record a 4xx or a dead letter", poison)
-    outcome.broken += broken
-    outcome.notes += notes
-    return outcome
+    return disturbed(stack, outcome, poison)
 
 
-def _tables_go_on(stack: Stack, streams: list[str], broken: list[str]) -> None:
+def _tables_go_on(stack: Stack, streams: list[str], outcome: Outcome) -> None:
     for stream in streams:
         try:
             stack.await_lag("clickhouse_sync", stream, 30)
         except AssertionError:
-            broken.append(f"table {stream} stands still: {stack.lag('clickhouse_sync', stream)} messages behind")
+            outcome.broken.append(
+                f"table {stream} stands still: {stack.lag('clickhouse_sync', stream)} messages behind"
+            )
 
 
 def await_letters(stack: Stack, stream: str, count: int) -> int:

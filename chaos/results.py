@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from rich.table import Table
 
-from benchmarks.results import _commit, machine
+from benchmarks.results import commit, machine
 from chaos.fault import Outcome
 from chaos.faults import ALL
 
@@ -36,7 +36,7 @@ class Results:
         """Keep what has just been found."""
         self.faults[name] = {
             "found_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "commit": _commit(),
+            "commit": commit(),
             "machine": machine(),
             **outcome.as_json(),
         }
@@ -77,7 +77,7 @@ def page(results: Results) -> str:
         lines.append(f"| {' | '.join(cells(name, found))} |")
         remarks += [f"- {name}: {line}" for line in (*found["broken"], *found["notes"])]
     runs = sorted({(found["commit"], found["machine"]) for found in results.faults.values()})
-    where = [f"- commit {commit} on {machine}" for commit, machine in runs]
+    where = [f"- commit {measured} on {place}" for measured, place in runs]
     return "\n".join([HEAD.read_text(), *lines, "", *remarks, "", "Found on:", "", *where]) + "\n"
 
 

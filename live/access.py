@@ -179,8 +179,7 @@ class Access:
         if not self._tokens.known(token):
             self._wrong.add(address)
             return _refused(request, "That is not the token of this room.")
-        by_link = request.method == "GET" and _shows_pages(request)
-        answer = _once_more(back, 200) if by_link else RedirectResponse(back, 303, headers=_SITE_HEADERS)
+        answer = _once_more(back, 200) if _shows_pages(request) else RedirectResponse(back, 303, headers=_SITE_HEADERS)
         answer.set_cookie(
             COOKIE,
             cookie_of(token),

@@ -33,7 +33,10 @@ def main() -> int:
         _install(tools)
         _list(tools, asked.environment, asked.folder / "sbom.cdx.json")
     except (OSError, subprocess.SubprocessError) as error:
-        return not_asked(f"the tools could not be installed or run: {_last_line(error)}", strict=asked.strict)
+        return not_asked(
+            f"the tools could not be installed or run: {_last_line(getattr(error, 'stderr', None) or str(error))}",
+            strict=asked.strict,
+        )
     verdicts: list[int] = []
     for file in sorted(asked.files):
         found = _audit(tools, file, asked.service)
@@ -90,7 +93,7 @@ def _audit(tools: Path, file: Path, service: str) -> list[tuple[str, str, str]] 
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300]
+        return _last_line(done.stderr.strip() or f"exit code {done.returncode}")
     return [
         (each["name"], each.get("version", ""), ", ".join(known["id"] for known in each["vulns"]))
         for each in packages
@@ -106,9 +109,8 @@ def not_asked(why: str, *, strict: bool) -> int:
     return NOT_ASKED if strict else CLEAN
 
 
-def _last_line(error: Exception) -> str:
-    said = getattr(error, "stderr", None) or str(error)
-    return str(said).strip().splitlines()[-1][:300]
+def _last_line(said: str) -> str:
+    return said.strip().splitlines()[-1][:300]
 
 
 if __name__ == "__main__":

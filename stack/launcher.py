@@ -188,10 +188,8 @@ class Stack:
         """Nobody listens there. One that only hangs keeps all waiting; to end it would lose what waits."""
         try:
             self._http.get(f"{self.settings.clickhouse_url}/ping")
-        except httpx.ConnectError:
-            return True
-        except httpx.HTTPError:
-            return False
+        except httpx.HTTPError as error:
+            return isinstance(error, httpx.ConnectError)
         return False
 
     def _answers(self, url: str) -> bool:

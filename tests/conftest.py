@@ -1,7 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.chromium import NoChromiumError, chromium
 from tests.ingest_server import Ingest
 
 
@@ -10,3 +12,12 @@ def ingest() -> Iterator[Ingest]:
     ingest = Ingest()
     yield ingest
     ingest.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        with chromium() as browser:
+            yield browser
+    except NoChromiumError as error:
+        pytest.fail(str(error), pytrace=False)

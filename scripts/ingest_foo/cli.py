@@ -22,7 +22,6 @@ from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.sharding import MOST_SHARDS
 from app.heartrate.strap_id import check_strap_id
 from scripts.delivery.divided import DividedSink
-from scripts.delivery.http import HttpSink
 from scripts.delivery.keys import API, INGEST, KeyFormatError, key, without_password
 from scripts.delivery.records import assignment, profile
 from scripts.delivery.sink import ASSIGNMENT, PROFILE, Sink, SinkError
@@ -30,7 +29,7 @@ from scripts.ingest_foo import doctor
 from scripts.ingest_foo.clock import ReceiverClock, kernel_synchronised
 from scripts.ingest_foo.display import Display
 from scripts.ingest_foo.names import Names
-from scripts.ingest_foo.sender import RejectedRecords, Sender
+from scripts.ingest_foo.sender import RejectedRecords, Sender, http_sink
 from scripts.ingest_foo.service import Intake, Keeper, Service, Source
 from scripts.ingest_foo.spool import Spool, SpoolError, cut_torn_line
 from scripts.ingest_foo.stick.errors import StickError, Trouble
@@ -305,8 +304,7 @@ def _bluetooth(
 
 def _sink(to: Target, url: str, broker: str, rejected: RejectedRecords, sender: Sender) -> Sink:
     if to is Target.HTTP:
-        # One try: the sender itself tries again, as it has more to send where the server was away.
-        return HttpSink(url, rejected, give_up_after_s=0.0, stopping=sender.stopping, auth=_key(INGEST))
+        return http_sink(url, sender, rejected, _key(INGEST))
     try:
         from scripts.delivery.kafka import KafkaSink  # noqa: PLC0415 (an extra of its own)
 

@@ -124,21 +124,22 @@ def _bluetooth() -> Iterator[Finding]:
 
 
 def _server(url: str) -> Iterator[Finding]:
+    shown = without_password(url)
     try:
         answer = httpx.get(f"{url}/ready", timeout=3.0)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         yield Finding(
             Verdict.BAD,
-            f"{without_password(url)} does not answer: {error}",
+            f"{shown} does not answer: {error}",
             "start Beatstream (make dev), or name its address with --url; what is heard is kept on disk meanwhile",
         )
         return
     if answer.status_code == httpx.codes.OK:
-        yield Finding(Verdict.GOOD, f"{without_password(url)} is ready")
+        yield Finding(Verdict.GOOD, f"{shown} is ready")
     else:
         yield Finding(
             Verdict.BAD,
-            f"{without_password(url)}/ready answers HTTP {answer.status_code}",
+            f"{shown}/ready answers HTTP {answer.status_code}",
             "is that Beatstream's port?",
         )
 

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
+import httpx
+
+from scripts.delivery.http import HttpSink
 from scripts.delivery.sink import DESTINATIONS, PACKETS, ServerGoneError, Sink, SinkError
 from scripts.ingest_foo.spool import Batch, Spool
 
@@ -150,3 +153,13 @@ class RejectedRecords:
             file.write(json.dumps({"reason": reason, "record": record}) + "\n")
         if self.count == 1:
             self._say(f"a record was refused; kept in {self._file}: {reason}")
+
+
+def http_sink(
+    url: str, sender: Sender, on_rejected: Callable[[str, str], None], auth: httpx.Auth | None = None
+) -> HttpSink:
+    """What a sender delivers by over HTTP.
+
+    One try a request: the sender itself tries again, as it has more to send where the server was away.
+    """
+    return HttpSink(url, on_rejected, give_up_after_s=0.0, stopping=sender.stopping, auth=auth)

@@ -18,7 +18,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from app.heartrate.encoder import CommonFields, encode_default
-from tests.chromium import NoChromiumError, chromium
 from tests.integration.beatstream import REPOSITORY, Beatstream
 from tests.integration.gate import Gate
 from tests.integration.live import LiveServer, watching
@@ -37,15 +36,6 @@ NOTE_WHAT_IT_SAYS = """() => {
     new MutationObserver(() => window.said.push(place.textContent)).observe(place, {childList: true, subtree: true});
 }"""
 COLOURS_AT_REST = "document.getAnimations().every(({transitionProperty}) => transitionProperty !== 'background-color')"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as browser:
-            yield browser
-    except NoChromiumError as error:
-        pytest.fail(str(error), pytrace=False)
 
 
 @contextmanager

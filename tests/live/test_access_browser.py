@@ -15,7 +15,6 @@ from live.access import COOKIE, Tokens
 from live.board import Beat, Packet
 from live.server import create
 from live.settings import Settings
-from tests.chromium import NoChromiumError, chromium
 from tests.ingest_server import Ingest
 from tests.waiting import wait_for
 
@@ -61,15 +60,6 @@ def room(ingest: Ingest) -> Iterator[str]:
         yield f"http://localhost:{server.port}"
     finally:
         server.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as browser:
-            yield browser
-    except NoChromiumError as error:
-        pytest.fail(str(error), pytrace=False)
 
 
 def follow(page: Page, site: str, link: str) -> None:
