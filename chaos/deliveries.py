@@ -2,7 +2,7 @@
 
 import time
 
-from chaos.fault import Outcome, disturbed, fault
+from chaos.fault import AFTER_S, Outcome, disturbed, fault
 from chaos.load import Load, running
 from chaos.stack import Stack
 
@@ -29,12 +29,14 @@ def late(stack: Stack) -> Outcome:
     with running(stack) as live, running(stack, behind_s=HOUR_S, pace=LATE_PACE) as old:
         live.await_heard(3)
         old.await_heard(LATE_S)
-        outcome.compare(old)
+        old.stop_hearing()
         since = time.time()
-        live.await_heard(5)
-        outcome.compare(live)
+        live.await_heard(AFTER_S)
+        live.stop_hearing()
         if live.newest_beat() < since:
             outcome.broken.append("the live class stopped being seen")
+        outcome.compare(old)
+        outcome.compare(live)
     return outcome
 
 

@@ -64,6 +64,20 @@ for _name, _stream in BESIDE.items():
     _killed_beside(_name, _stream)
 
 
+@fault("SIGTERM of ClickHouse")
+def clickhouse_asked(stack: Stack) -> Outcome:
+    """As somebody who stops the wrong service."""
+
+    def ask(load: Load) -> float:
+        del load
+        process = stack.part("ClickHouse")
+        since = time.time()
+        process.terminate()
+        return since
+
+    return disturbed(stack, Outcome("every beat; a new one in getLatestUserHeartRates"), ask)
+
+
 @fault("kill -9 of the wall")
 def wall(stack: Stack) -> Outcome:
     """The wall's server comes back by itself, and so do its screens."""

@@ -71,10 +71,14 @@ class Load:
         except (httpx.HTTPError, ValueError, KeyError):
             return 0.0
 
-    def finish(self) -> None:
-        """Stop hearing; wait until all has been delivered, processed and stored."""
+    def stop_hearing(self) -> None:
+        """No packet comes any more."""
         self._ending.set()
         self._feeder.join(10)
+
+    def finish(self) -> None:
+        """Stop hearing; wait until all has been delivered, processed and stored. Nobody else may be heard then."""
+        self.stop_hearing()
         wait_for(lambda: self._spool.pending == 0, "the spool to be empty", DELIVERED_WITHIN_S)
         self.stack.await_settled()
 
@@ -92,8 +96,7 @@ class Load:
 
     def close(self) -> None:
         """Leave nothing behind."""
-        self._ending.set()
-        self._feeder.join(10)
+        self.stop_hearing()
         self._sender.stopping.set()
         self._sender.join(15)
         self._spool.close()

@@ -1,24 +1,20 @@
 """ingest-foo into the whole stack: what the stick sent is what the table holds, whatever went wrong in between."""
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from app.heartrate.ble import decode_measurement
 from scripts.ingest_foo.emulator.air import STRONGEST_DBM, WEAKEST_DBM
-from tests.integration.beatstream import REPOSITORY, Beatstream
+from tests.integration.beatstream import Beatstream
 from tests.integration.gate import Gate
 from tests.integration.packets import rfc3339
+from tests.integration.receiver import Receiver
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -30,53 +26,6 @@ SETTLED_S = 15
 """After so long a process has loaded all that it loads."""
 
 FAULTS = ("unplug:5:5", "clock:12:3600", "hang:15:5", "noise:24:50")
-
-
-@dataclass
-class Receiver:
-    """An ingest-foo with an emulated stick."""
-
-    name: str
-    folder: Path
-    options: list[str]
-    said: list[str] = field(default_factory=list)
-    measured: list[tuple[float, float, int]] = field(default_factory=list)
-    """Moment, CPU seconds, bytes of memory."""
-
-    def start(self) -> subprocess.Popen[str]:
-        self.folder.mkdir(exist_ok=True)
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "scripts.ingest_foo", "--receiver-id", self.name),
-                *("--spool", str(self.folder / "spool"), "--emulate-log", str(self.folder / "sent.jsonl")),
-                *self.options,
-            ],
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def measure(self, process: subprocess.Popen[str]) -> None:
-        with suppress(psutil.NoSuchProcess):
-            of = psutil.Process(process.pid)
-            cpu, memory = of.cpu_times(), of.memory_info().rss
-            if memory:  # it has not ended
-                self.measured.append((time.monotonic(), cpu.user + cpu.system, memory))
-
-    def await_end(self, process: subprocess.Popen[str]) -> int:
-        _, said = process.communicate(timeout=60)
-        self.said.append(said)
-        return process.returncode
-
-    def sent(self) -> dict[str, list[tuple[str, int]]]:
-        """What the stick gave to the host: payloads and true times (µs since 1970), by strap."""
-        straps: dict[str, list[tuple[str, int]]] = {}
-        for line in (self.folder / "sent.jsonl").read_text().splitlines():
-            with suppress(ValueError):  # the kill may have torn a line
-                record = json.loads(line)
-                straps.setdefault(record["device_id"], []).append((record["payload"], record["at_us"]))
-        return straps
 
 
 @dataclass

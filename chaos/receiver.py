@@ -1,0 +1,138 @@
+"""What befalls the receiver: the real `ingest-foo` with an emulated stick."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from difflib import SequenceMatcher
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from app.heartrate.beat_tracker import BeatTracker
+from app.heartrate.profile import TICKS_PER_SECOND
+from chaos.fault import AFTER_S, BEFORE_S, RECOVERY_TIMEOUT_S, Outcome, fault
+from chaos.load import STRAPS
+from chaos.stack import Stack
+from tests.integration.receiver import Receiver
+from tests.waiting import wait_for
+
+CLOCK_STEP_S = 3600
+STEPPED_AFTER_S = 10
+SECOND_SEED = 4711
+NEAR_S = 1.0
+"""A moment further off than this is a wrong one: packets wait in the radio and in USB for some hundred ms at most."""
+
+Told = tuple[float | None, int | None]
+"""RR interval, ms, and heart rate, bpm."""
+
+
+@fault("kill -9 of ingest-foo")
+def killed(stack: Stack) -> Outcome:
+    """Started again at once, as systemd does."""
+    outcome = Outcome("every beat that the stick told, with its interval and its moment")
+    with _receiver(stack, "killed", []) as receiver:
+        process = receiver.start()
+        try:
+            _await_beat_after(stack, time.time())
+            time.sleep(BEFORE_S)
+            since = time.time()
+            process.kill()
+            process.communicate()
+            # Emulated straps begin anew with their stick; told over again, their beats would be nothing new.
+            receiver.options += ["--seed", str(SECOND_SEED)]
+            process = receiver.start()
+            _await_beat_after(stack, since)
+            outcome.recovered_s = time.time() - since
+            time.sleep(AFTER_S)
+        finally:
+            _end(process, receiver, outcome)
+        _compare(stack, receiver, outcome)
+    return outcome
+
+
+@fault(f"the receiver's clock set ahead by {CLOCK_STEP_S // 3600} h, and back")
+def stepped(stack: Stack) -> Outcome:
+    """Its packets' times must not follow."""
+    outcome = Outcome("every beat that the stick told, with its interval and its moment")
+    steps = [f"clock:{STEPPED_AFTER_S}:{CLOCK_STEP_S}", f"clock:{2 * STEPPED_AFTER_S}:-{CLOCK_STEP_S}"]
+    options = [option for step in steps for option in ("--emulate-fault", step)]
+    with _receiver(stack, "stepped", options) as receiver:
+        process = receiver.start()
+        try:
+            time.sleep(3 * STEPPED_AFTER_S)
+        finally:
+            _end(process, receiver, outcome)
+        _compare(stack, receiver, outcome)
+    return outcome
+
+
+@contextmanager
+def _receiver(stack: Stack, name: str, options: list[str]) -> Iterator[Receiver]:
+    with TemporaryDirectory(prefix="beatstream-chaos-receiver-") as folder:
+        seed = sum(name.encode())  # straps of its own
+        yield Receiver(
+            f"chaos-{name}",
+            Path(folder) / name,
+            ["--emulate", str(STRAPS), "--seed", str(seed), "--url", stack.url, *options],
+        )
+
+
+def _end(process: subprocess.Popen[str], receiver: Receiver, outcome: Outcome) -> None:
+    process.terminate()
+    code = receiver.await_end(process)
+    if code != 0:
+        outcome.broken.append(f"ingest-foo ended with {code}: {receiver.said[-1][-300:]}")
+
+
+def _await_beat_after(stack: Stack, since: float) -> None:
+    def seen() -> bool:
+        with suppress(httpx.HTTPError, ValueError, KeyError):
+            entries = stack.http.get("/api/getLatestUserHeartRates", timeout=2.0).json()["entries"]
+            return any(entry["hr_timestamp_seconds"] > since for entry in entries)
+        return False
+
+    wait_for(seen, "a new beat to be seen", RECOVERY_TIMEOUT_S, every_s=0.05)
+
+
+def _compare(stack: Stack, receiver: Receiver, outcome: Outcome) -> None:
+    """By strap: what a tracker makes of the sent packets, beside what is stored."""
+    stack.await_settled()
+    for device, packets in receiver.sent().items():
+        expected = _beats(packets)
+        stored = [
+            (float(at), (rr_ms, heart_rate))
+            for at, rr_ms, heart_rate in stack.rows(
+                "SELECT hr_timestamp_seconds, rr_interval_ms, hr_value FROM unified_hr_packet FINAL "
+                "WHERE device_id = {device:String} ORDER BY hr_timestamp_seconds",
+                device=device,
+            )
+        ]
+        outcome.expected += len(expected)
+        _hold_beside(expected, stored, outcome)
+
+
+def _beats(packets: list[tuple[str, int]]) -> list[tuple[float, Told]]:
+    tracker = BeatTracker()
+    told: dict[tuple[int, int], tuple[float, Told]] = {}
+    for payload, at_us in packets:
+        for beat in tracker.push(bytes.fromhex(payload), at_us):
+            rr_ms = None if beat.rr_ticks is None else beat.rr_ticks * 1000 / TICKS_PER_SECOND
+            told[beat.epoch, beat.beat_count] = (beat.time_us / 1e6, (rr_ms, beat.heart_rate))
+    return sorted(told.values(), key=lambda beat: beat[0])
+
+
+def _hold_beside(expected: list[tuple[float, Told]], stored: list[tuple[float, Told]], outcome: Outcome) -> None:
+    """Beats have no names of their own, but hardly two intervals in a row are alike: as texts are compared."""
+    matcher = SequenceMatcher(None, [beat for _, beat in expected], [beat for _, beat in stored], autojunk=False)
+    for operation, first, last, first_stored, last_stored in matcher.get_opcodes():
+        ours, theirs = last - first, last_stored - first_stored
+        if operation == "equal":
+            outcome.wrong += sum(
+                abs(expected[first + at][0] - stored[first_stored + at][0]) > NEAR_S for at in range(ours)
+            )
+        else:
+            outcome.wrong += min(ours, theirs)
+            outcome.lost += max(0, ours - theirs)
+            outcome.doubled += max(0, theirs - ours)
