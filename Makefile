@@ -29,7 +29,7 @@ dev: $(READY)  ## The stack and the app, without data
 	@exec $(BIN)/python -m stack dev
 
 test: lint  ## All checks; fast ones first
-	$(BIN)/pytest -m "not stack"
+	$(BIN)/pytest -m "not stack" -n 3 --dist loadfile
 	$(BIN)/pytest -m stack
 
 bench: $(READY)  ## Speed, as ratios in one run

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
+from tests.debian import INSTALL_TIMEOUT_S, install
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OPTIONS = [
     "--disable-gpu",
@@ -22,7 +24,6 @@ OPTIONS = [
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
 ]
-INSTALL_TIMEOUT_S = 600
 HELP = (
     "The browser tests need Chromium, and none could be installed: run 'apt-get install chromium' (or your system's "
     "like), or name one in BEATSTREAM_CHROMIUM."
@@ -36,24 +37,12 @@ class NoChromiumError(Exception):
 def executable() -> str | None:
     """Chromium's path; None: the one that Playwright has downloaded. Raises `NoChromiumError`."""
     found = _on_this_machine()
-    if found is not None or _downloaded():
-        return found
-    for command in _installers():
-        try:
-            subprocess.run(
-                command,
-                check=True,
-                timeout=INSTALL_TIMEOUT_S,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            )
-        except (OSError, subprocess.SubprocessError):
-            continue
-        found = _on_this_machine()
-        if found is not None or _downloaded():
-            return found
-    raise NoChromiumError(HELP)
+    if found is None and not _downloaded():
+        if install("chromium", "fonts-dejavu-core"):
+            found = _on_this_machine()
+        if found is None and not _download():
+            raise NoChromiumError(HELP)
+    return found
 
 
 @contextmanager
@@ -85,11 +74,10 @@ def _downloaded() -> bool:
         return False
 
 
-def _installers() -> Iterator[list[str]]:
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        yield [
-            "sh",
-            "-c",
-            "apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core",
-        ]
-    yield ["playwright", "install", "chromium"]
+def _download() -> bool:
+    command = ["playwright", "install", "chromium"]
+    try:
+        subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT_S, stdin=subprocess.DEVNULL, capture_output=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return _downloaded()

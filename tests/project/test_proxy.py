@@ -1,6 +1,6 @@
 """The reverse proxy's configuration, in a real nginx in front of servers that say what reached them.
 
-Where no nginx is installed (Debian: nginx-light) these are skipped.
+Where there is none and it cannot be installed (Debian: nginx-light) these are skipped.
 """
 
 import json
@@ -19,14 +19,17 @@ import httpx
 import pytest
 
 from scripts.delivery.http import HttpSink
+from tests.debian import install
 from tests.waiting import wait_for
 
 NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
-PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 DOMAIN = "wall.example"
 RECEIVER, PERSON = ("usb-1", "heard"), ("coach", "seen")
 
-pytestmark = pytest.mark.skipif(PROGRAM is None or not shutil.which("openssl"), reason="no nginx on this machine")
+
+def program() -> str | None:
+    """Nginx's path."""
+    return shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -107,10 +110,12 @@ def upstreams() -> Iterator[dict[str, int]]:
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory, upstreams: dict[str, int]) -> Iterator[Proxy]:
+    if not (program() and shutil.which("openssl")) and not install("nginx-light", "openssl"):
+        pytest.skip("no nginx on this machine, nor may it be installed")
     folder = tmp_path_factory.mktemp("nginx")
     ports = {number: free_port() for number in ("8000", "8080", "8443", "4000", "4080")}
     lay_out(folder, ports, upstreams)
-    command = [str(PROGRAM), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    command = [str(program()), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     with (folder / "log").open("w") as log:
