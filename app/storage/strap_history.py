@@ -8,6 +8,7 @@ are there then.
 """
 
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ _BROKER_TIMEOUT_S = 5.0
 BLUETOOTH_REACH_US = 600_000_000
 
 _RETRY_S = 0.05
+
+_CODE = re.compile(r"code: (\d+)", re.IGNORECASE)
+_UNREADABLE = frozenset((32, 33, 40, 107, 226, 228, 246, 271, 432, 740))
+"""ClickHouse's codes for data on its disk that cannot be read: it will not be later either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,17 @@ class PacketHistory:
                 time.sleep(_RETRY_S)
 
     def patiently[T](self, read: Callable[[], T], without: Callable[[], T]) -> T:
-        """The result of `read`; that of `without` once ClickHouse has not answered for `ANSWER_TIMEOUT_S`."""
+        """The result of `read`; that of `without` once ClickHouse has not answered for `ANSWER_TIMEOUT_S`.
+
+        Also where what is asked for lies in a part of a table that is corrupted.
+        """
         while True:
             try:
                 result = read()
-            except ClickHouseError:
+            except ClickHouseError as error:
+                if _unreadable(error):
+                    print(f"history cannot be read: {error}", flush=True)  # noqa: T201 (the process's log)
+                    return without()
                 self._client = None
                 now = time.monotonic()
                 self._away_since = self._away_since or now
@@ -164,6 +175,11 @@ class PacketHistory:
         return [tuple(row) for row in self._client.query(sql, parameters).result_rows]
 
 
+def _unreadable(error: ClickHouseError) -> bool:
+    found = _CODE.search(str(error))
+    return found is not None and int(found[1]) in _UNREADABLE
+
+
 class StrapHistory:
     """Histories of ANT+ straps: raw packets, and the trackers that were stored with the beats.
 
@@ -190,13 +206,18 @@ class StrapHistory:
         not answer for `ANSWER_TIMEOUT_S`, the history is empty.
         """
 
-        def read() -> tuple[BeatTracker, list[StoredPacket]]:
+        def newest() -> tuple[BeatTracker, int, int]:
             if await_packet:
                 self._packets.await_stored(device_id, packet)
-            tracker, from_us, from_count = self._newest_tracker(device_id, packet)
-            return tracker, self._packets.before(device_id, packet, from_us, from_count)
+            return self._newest_tracker(device_id, packet)
 
-        return self._packets.patiently(read, lambda: (BeatTracker(), []))
+        tracker, from_us, from_count = self._packets.patiently(
+            newest, lambda: (BeatTracker(), packet.received_at_us, 0)
+        )
+        since = self._packets.patiently(
+            lambda: self._packets.before(device_id, packet, from_us, from_count), list[StoredPacket]
+        )
+        return tracker, since
 
     def _newest_tracker(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, int, int]:
         from_us = packet.received_at_us - LANE_REACH_US

@@ -21,8 +21,11 @@ from app.storage import kafka
 from app.storage.clickhouse import connect
 from app.storage.moments import to_us
 
-SYNC_TIMEOUT_S = 5.0
-"""How long the first beat of a strap may wait for the assignments that were there before it."""
+CAUGHT_UP_WITHIN_S = 60.0
+"""How long the first beat of a strap may wait for the assignments that were there before it; Kafka allows 300 s."""
+
+_BROKER_TIMEOUT_S = 5.0
+_RETRY_S = 0.1
 
 
 def stored_assignments() -> WearerBook:
@@ -55,7 +58,7 @@ class WearerDirectory:
         """Who wore the strap at a moment (UTC, µs since 1970); user_id 0 and "Strap N" where nobody is registered."""
         if device_id not in self._asked:
             # A strap's first beat waits until all that was assigned before it has been read: once a strap, not a beat.
-            self._follower.catch_up(SYNC_TIMEOUT_S)
+            self._follower.catch_up(CAUGHT_UP_WITHIN_S)
             self._asked.add(device_id)
         return self._book.wearer(device_id, at_us)
 
@@ -80,7 +83,7 @@ class _TopicFollower(threading.Thread):
             [
                 TopicPartition(topic, at, OFFSET_BEGINNING)
                 for topic in (self._topic, self._erasures)
-                for at in kafka.partitions(self._asker, topic, SYNC_TIMEOUT_S)
+                for at in self._partitions_of(topic)
             ]
         )
         while True:
@@ -95,21 +98,35 @@ class _TopicFollower(threading.Thread):
     def catch_up(self, timeout_s: float) -> None:
         """Wait until everything that is in the topic now has been read, at most `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        try:
-            self._partitions = self._partitions or kafka.partitions(self._asker, self._topic, timeout_s)
-            ends = {
-                partition: self._asker.get_watermark_offsets(
-                    TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
-                )[1]
-                for partition in self._partitions
-            }
-        except KafkaException:
-            return  # the broker is away: what is known must do, and the follower goes on when it is back
+        while (ends := self._ends()) is None:
+            if time.monotonic() > deadline:
+                return  # what is known must do, and the follower goes on when the broker is back
+            time.sleep(_RETRY_S)
         with self._read:
             self._read.wait_for(
                 lambda: all(self._next_offset.get(partition, 0) >= end for partition, end in ends.items()),
                 timeout=deadline - time.monotonic(),
             )
+
+    def _ends(self) -> dict[int, int] | None:
+        """The offset behind the newest assignment, by partition; None: the broker is away."""
+        try:
+            self._partitions = self._partitions or kafka.partitions(self._asker, self._topic, _BROKER_TIMEOUT_S)
+            return {
+                partition: self._asker.get_watermark_offsets(
+                    TopicPartition(self._topic, partition), timeout=_BROKER_TIMEOUT_S, cached=False
+                )[1]
+                for partition in self._partitions
+            }
+        except KafkaException:
+            return None
+
+    def _partitions_of(self, topic: str) -> list[int]:
+        while True:
+            try:
+                return kafka.partitions(self._asker, topic, _BROKER_TIMEOUT_S)
+            except KafkaException:
+                time.sleep(_RETRY_S)  # the broker is away, and nothing could be followed without it
 
     def _forget(self, message: Message) -> None:
         """What comes late from before an erasure is nobody's."""
