@@ -1,7 +1,6 @@
 """GET /api/getUserHeartRateStats: each person's lowest, highest and mean heart rate over a span of time."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import Optional
 
@@ -55,8 +54,8 @@ class _Row(BaseModel):
     lowest: int
     highest: int
     beat_count: int
-    first_ms: int
-    last_ms: int
+    first_beat: str
+    last_updated: str
 
 
 def stats(
@@ -73,9 +72,10 @@ def stats(
     rows = ask(client, _by("user_name", conditions), parameters, _Row)
     if any(row.lowest_user_id != row.highest_user_id for row in rows):
         rows = ask(client, _by("user_name, user_id", conditions), parameters, _Row)
-    rows.sort(key=lambda row: (*_who(row), row.last_ms))
+    rows.sort(key=lambda row: (*_who(row), row.last_updated))
     entries = [_entry(list(same)) for _, same in groupby(rows, key=_who)]
-    return sorted(entries, key=lambda entry: (entry.user_id, entry.user_name))
+    entries.sort(key=lambda entry: (entry.user_id, entry.user_name))
+    return entries
 
 
 def _by(key: str, conditions: Iterable[str]) -> str:
@@ -89,13 +89,18 @@ def _by(key: str, conditions: Iterable[str]) -> str:
             minIf(arrayMin({RATES}), notEmpty(hr_by_offset_ms)) AS lowest,
             max(arrayMax({RATES})) AS highest,
             sum(length(beat_offsets_ms)) AS beat_count,
-            min(toUnixTimestamp(rounded_up_time) * 1000 + arrayMin(beat_offsets_ms)) AS first_ms,
-            max(toUnixTimestamp(rounded_up_time) * 1000 + arrayMax(beat_offsets_ms)) AS last_ms
+            {_rfc3339("min(toUnixTimestamp(rounded_up_time) * 1000 + arrayMin(beat_offsets_ms))")} AS first_beat,
+            {_rfc3339("max(toUnixTimestamp(rounded_up_time) * 1000 + arrayMax(beat_offsets_ms))")} AS last_updated
         FROM {per_second_heart_rate_aggregate.name} FINAL
         WHERE {" AND ".join(conditions)}
         GROUP BY {key}
         {ON_ALL_CORES}
     """  # noqa: S608 (own names)
+
+
+def _rfc3339(rounded_up_ms: str) -> str:
+    """In SQL: a beat's moment, from its second's end and its milliseconds within it. So written, moments sort."""
+    return f"formatDateTime(fromUnixTimestamp64Milli({rounded_up_ms} - 1000), '%FT%T.%fZ', 'UTC')"
 
 
 def _who(row: _Row) -> tuple[int, str]:
@@ -115,16 +120,9 @@ def _entry(rows: list[_Row]) -> StatsEntry:
         if rated
         else None,
         beat_count=sum(row.beat_count for row in rows),
-        first_beat=_rfc3339_ms(min(row.first_ms for row in rows)),
-        last_updated=_rfc3339_ms(rows[-1].last_ms),
+        first_beat=min(row.first_beat for row in rows),
+        last_updated=rows[-1].last_updated,
     )
-
-
-def _rfc3339_ms(rounded_up_ms: int) -> str:
-    """A beat's moment, from its second's end and its milliseconds within it."""
-    seconds, ms = divmod(rounded_up_ms - 1000, 1000)
-    # Its own format is quicker than one that is spelled out: two moments a person are most of an answer's Python.
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{ms:03}000Z"
 
 
 get_user_heart_rate_stats_api = Api[StatsParams, StatsAnswer](
