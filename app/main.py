@@ -23,4 +23,5 @@ import app.functions.check_training_session
 import app.functions.erase_person
 import app.functions.processed_to_unified
 import app.functions.raw_to_processed
+import app.moose_api_runner
 import app.moose_runner  # noqa: F401 (imported to be declared)

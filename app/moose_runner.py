@@ -11,16 +11,14 @@ wakes a thread for every message sent; two log lines a message; and records that
 Python encoder. Here librdkafka reads and sends, those two lines are left out (all others are written), and pydantic
 reads and writes JSON.
 
-`BEATSTREAM_MOOSE_RUNNER=original` turns all of it off; an untried version of moose-lib does, too.
+`moose_changes.py` tells when all of it is off.
 """
 
 import gc
 import json
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import version
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -29,7 +27,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-TRIED_WITH = "0.6.533"
+from app import moose_changes
+
 RUNNER = "streaming_function_runner"
 
 MOST_AT_ONCE = 1000
@@ -230,10 +229,6 @@ def _is_runner(module: ModuleType) -> bool:
     return RUNNER in (getattr(module, "__file__", None) or "")
 
 
-if (
-    version("moose-lib") == TRIED_WITH
-    and os.environ.get("BEATSTREAM_MOOSE_RUNNER") != "original"
-    and _is_runner(sys.modules["__main__"])
-):
+if moose_changes.wanted() and _is_runner(sys.modules["__main__"]):
     use_librdkafka(sys.modules["__main__"])
     make_fast(sys.modules["__main__"])

@@ -1,5 +1,6 @@
 """The contract of design.md, over HTTP: ingest, assignments, the four APIs, and what is answered to bad input."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -252,3 +253,11 @@ def test_a_missing_field_is_named(beatstream: Beatstream) -> None:
     answer = beatstream.post("raw_ant_hr_packet", [record])
     assert answer.status_code == 400
     assert "ant_hr_packet" in answer.text
+
+
+def test_one_who_asks_slowly_keeps_nobody_waiting(beatstream: Beatstream) -> None:
+    with socket.create_connection(("localhost", beatstream.ports["proxy"]), timeout=10) as slow:
+        slow.sendall(b"GET /api/getLatestUserHeartRates HTTP/1.1\r\nHost: localhost\r\n")
+        assert isinstance(beatstream.api("getLatestUserHeartRates"), list)
+        slow.sendall(b"\r\n")
+        assert slow.recv(12).endswith(b"200")

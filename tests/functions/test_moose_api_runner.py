@@ -1,0 +1,56 @@
+"""The changes to the server of the APIs. That it serves many at once: tests/integration/test_answers.py."""
+
+from http import HTTPStatus
+from http.server import HTTPServer, ThreadingHTTPServer
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from app.moose_api_runner import serve_many
+
+
+class Handler:
+    """What Moose's handler does of it."""
+
+    logged: list[Any]
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """Write a line."""
+        self.logged.append((code, size))
+
+
+@pytest.fixture
+def runner() -> ModuleType:
+    module = ModuleType("__main__")
+    asked: list[type] = []
+
+    def convert(model: type) -> list[str]:
+        asked.append(model)
+        return [model.__name__]
+
+    module.__dict__.update(
+        HTTPServer=HTTPServer,
+        handler_with_client=lambda _client: Handler,
+        convert_pydantic_definition=convert,
+        asked=asked,
+    )
+    serve_many(module)
+    return module
+
+
+def test_each_request_has_a_thread(runner: ModuleType) -> None:
+    assert issubclass(runner.HTTPServer, ThreadingHTTPServer)
+
+
+def test_only_failures_are_written(runner: ModuleType) -> None:
+    handler = runner.handler_with_client(None)()
+    handler.logged = []
+    for code in (HTTPStatus.OK, 200, HTTPStatus.BAD_REQUEST, 500):
+        handler.log_request(code)
+    assert handler.logged == [(HTTPStatus.BAD_REQUEST, "-"), (500, "-")]
+
+
+def test_parameters_are_worked_out_once_an_api(runner: ModuleType) -> None:
+    assert [runner.convert_pydantic_definition(model) for model in (int, str, int)] == [["int"], ["str"], ["int"]]
+    assert runner.asked == [int, str]
