@@ -9,6 +9,7 @@ their age.
 """
 
 import os
+import re
 from collections.abc import Mapping
 
 PREFIX, SUFFIX = "BEATSTREAM_KEEP_", "_DAYS"
@@ -53,14 +54,18 @@ def days_kept(environment: Mapping[str, str]) -> dict[str, int | None]:
 
 
 def ttl(table: str, stored: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """A table's TTL as `OlapConfig` takes it; None: none. Raises `InvalidRetention`.
+    """A table's TTL as `OlapConfig` takes it; None: none. A wrong setting of any table ends the process with its line.
 
     Args:
         table: Which.
         stored: In SQL, the DateTime that days count from.
         environment: Where the settings are.
     """
-    days = days_kept(environment)[table]
+    try:
+        days = days_kept(environment)[table]
+    except InvalidRetention as error:
+        # Models are read as Moose starts, and of an exception it shows the whole traceback.
+        raise SystemExit(str(error)) from None
     # So written, Moose finds it the same as what ClickHouse tells of the table.
     return None if days is None else f"{stored} + INTERVAL {days} DAY"
 
@@ -68,7 +73,7 @@ def ttl(table: str, stored: str, environment: Mapping[str, str] = os.environ) ->
 def _days(name: str, text: str) -> int | None:
     if text in ("0", FOR_EVER):
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_DAYS):
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_DAYS:
         raise InvalidRetention(
             f"{name}: {text[:40]!r} is neither a number of days from 1 to {MOST_DAYS} nor 0 or {FOR_EVER!r}"
         )
