@@ -145,6 +145,18 @@ def test_a_restart_with_other_retentions_takes_what_was_stored_too_long_ago(
 
 
 @pytest.mark.usefixtures("before")
+def test_what_becomes_too_old_goes_with_a_merge(beatstream: Beatstream) -> None:
+    with beatstream.clickhouse() as client:
+        client.command(
+            "INSERT INTO raw_ant_hr_packet (device_id, packet_count, ant_hr_packet, received_at, stored_at) "
+            "SELECT 'ageing', arrayJoin([29, 31]) AS ago, '04ff0a14ce180764', now(), now() - toIntervalDay(ago)",
+            settings={"insert_allow_materialized_columns": 1},
+        )
+        client.command("OPTIMIZE TABLE raw_ant_hr_packet FINAL")
+    assert beatstream.rows("SELECT packet_count FROM raw_ant_hr_packet WHERE device_id = 'ageing'") == [(29,)]
+
+
+@pytest.mark.usefixtures("before")
 def test_seconds_go_on_where_beats_are_gone(beatstream: Beatstream) -> None:
     then = datetime.now(UTC) - timedelta(days=40, minutes=30)
     span = {"start": rfc3339(then), "end": rfc3339(then + timedelta(hours=1))}
