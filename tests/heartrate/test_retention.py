@@ -1,6 +1,7 @@
 """For how long each table keeps its rows."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,21 @@ def test_a_wrong_setting_ends_what_reads_the_models_with_its_line_alone() -> Non
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{variable(BEATS)}: 'thirty'")
+
+
+def test_a_stack_with_a_wrong_setting_says_so_and_starts_nothing(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "moose.config.toml", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "stack", "dev"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), variable(RAW): "thirty"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith(f"{variable(RAW)}: 'thirty'")
+    assert [file.name for file in tmp_path.iterdir()] == ["moose.config.toml"]
 
 
 def test_every_table_that_has_a_setting_takes_it_and_no_other_has_a_ttl() -> None:
