@@ -15,6 +15,7 @@ from types import FrameType
 
 import httpx
 
+from app.heartrate.retention import InvalidRetention, days_kept
 from app.heartrate.sharding import InvalidShards, parse_shards
 from stack import moose_home, ports
 from stack.processes import Processes
@@ -108,7 +109,8 @@ class Stack:
     def _prepare(self) -> None:
         try:
             parse_shards(os.environ.get("BEATSTREAM_SHARDS"))
-        except InvalidShards as error:
+            days_kept(os.environ)
+        except (InvalidShards, InvalidRetention) as error:
             raise StackError(str(error)) from error
         left = self._processes.end_leftovers()
         if left:

@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, Click
 from pydantic import Field
 
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.heartrate.retention import ttl
 
 
 class BluetoothHRPacket(StreamRecord):
@@ -50,7 +51,7 @@ bluetooth_hr_packet_pipeline = IngestPipeline[BluetoothHRPacket](
             # A strap's notifications in the order heard: what its state is rebuilt from.
             order_by_fields=["device_id", "received_at", "packet_count", "receiver_id", "hr_measurement"],
             partition_by="toYYYYMM(received_at)",
-            ttl="stored_at + INTERVAL 90 DAY",
+            ttl=ttl("bluetooth_hr_packet", "stored_at"),
             settings={"allow_nullable_key": "1"},
             life_cycle=LifeCycle.DELETION_PROTECTED,
         ),

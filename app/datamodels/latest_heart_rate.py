@@ -6,6 +6,8 @@ from moose_lib import LifeCycle, OlapConfig, OlapTable
 from moose_lib.blocks import ReplacingMergeTreeEngine
 from pydantic import BaseModel, Field
 
+from app.heartrate.retention import ttl
+
 
 class LatestHeartRate(BaseModel):
     """One row a person (of an unregistered strap: a strap) after merges; read with FINAL."""
@@ -29,6 +31,7 @@ latest_heart_rate = OlapTable[LatestHeartRate](
     OlapConfig(
         engine=ReplacingMergeTreeEngine(ver="version"),
         order_by_fields=["user_id", "guest_device_id"],
+        ttl=ttl("latest_heart_rate", "toDateTime(hr_timestamp_seconds)"),
         life_cycle=LifeCycle.DELETION_PROTECTED,
     ),
 )

@@ -8,6 +8,8 @@ from moose_lib.blocks import AggregatingMergeTreeEngine
 from moose_lib.data_models import ClickHouseAlias, ClickHouseCodec, ClickhousePrecision, SimpleAggregateFunction
 from pydantic import BaseModel, Field
 
+from app.heartrate.retention import ttl
+
 UInt16 = Annotated[int, "uint16"]
 
 RATES = "mapValues(hr_by_offset_ms)"
@@ -59,6 +61,7 @@ per_second_heart_rate_aggregate = OlapTable[PerSecondHeartRateAggregate](
         # FINAL merges whole granules, and the newest seconds of parts overlap: with 8192 rows an answer takes twice as
         # long for 200 people (benchmarks/answers.py).
         settings={"index_granularity": "1024"},
+        ttl=ttl("per_second_heart_rate_aggregate", "toDateTime(processed_timestamp)"),
         life_cycle=LifeCycle.DELETION_PROTECTED,
     ),
 )

@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, Click
 from pydantic import Field
 
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.heartrate.retention import ttl
 
 
 class ProcessedAntHRPacket(StreamRecord):
@@ -66,7 +67,7 @@ processed_ant_hr_packet_pipeline = IngestPipeline[ProcessedAntHRPacket](
             engine=ReplacingMergeTreeEngine(ver="revision"),
             order_by_fields=["device_id", "epoch", "heart_beat_count"],
             partition_by="toYYYYMM(beat_at)",
-            ttl="stored_at + INTERVAL 90 DAY",
+            ttl=ttl("processed_ant_hr_packet", "stored_at"),
             life_cycle=LifeCycle.DELETION_PROTECTED,
         ),
     ),

@@ -20,6 +20,7 @@ from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, Click
 from pydantic import Field
 
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.heartrate.retention import ttl
 from app.heartrate.sharding import parse_shards, stream_of_shard
 
 
@@ -61,7 +62,7 @@ raw_ant_hr_packet_pipeline = IngestPipeline[RawAntHRPacket](
             # A strap's packets in the order heard: what its state is rebuilt from.
             order_by_fields=["device_id", "received_at", "packet_count", "receiver_id", "ant_hr_packet"],
             partition_by="toYYYYMM(received_at)",
-            ttl="stored_at + INTERVAL 90 DAY",
+            ttl=ttl("raw_ant_hr_packet", "stored_at"),
             settings={"allow_nullable_key": "1"},
             life_cycle=LifeCycle.DELETION_PROTECTED,
         ),

@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickHouseMaterialized, ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.heartrate.retention import ttl
 
 
 class TrainingSession(StreamRecord):
@@ -38,6 +39,7 @@ training_session_pipeline = IngestPipeline[TrainingSession](
         table=OlapConfig(
             engine=ReplacingMergeTreeEngine(),
             order_by_fields=["session_id", "stored_at"],
+            ttl=ttl("training_session", "toDateTime(stored_at)"),
             life_cycle=LifeCycle.DELETION_PROTECTED,
         ),
     ),

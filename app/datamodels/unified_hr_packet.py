@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickHouseCodec, ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.stream_record import StreamRecord
+from app.heartrate.retention import ttl
 
 
 class UnifiedHRPacket(StreamRecord):
@@ -48,6 +49,7 @@ unified_hr_packet_pipeline = IngestPipeline[UnifiedHRPacket](
             engine=ReplacingMergeTreeEngine(ver="revision"),
             order_by_fields=["device_id", "hr_timestamp_seconds"],
             partition_by="toYYYYMM(toDateTime(hr_timestamp_seconds, 'UTC'))",
+            ttl=ttl("unified_hr_packet", "toDateTime(processed_timestamp)"),
             life_cycle=LifeCycle.DELETION_PROTECTED,
         ),
     ),

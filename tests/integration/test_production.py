@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from app.heartrate.retention import variable
 from stack.processes import MARK
 from tests.integration.beatstream import READY_TIMEOUT_S, Beatstream, _free_ports, _lay_out
 from tests.integration.packets import beats, rfc3339
@@ -59,6 +60,8 @@ class Production:
             "MOOSE_TELEMETRY__ENABLED": "false",
             "MOOSE_LOGGER__LEVEL": "warn",
             "BEATSTREAM_SHARDS": "1",
+            variable("raw_ant_hr_packet"): "30",
+            variable("unified_hr_packet"): "365",
         }
         self._process: subprocess.Popen[bytes] | None = None
         _lay_out(self.project)
@@ -149,6 +152,12 @@ def production(beatstream: Beatstream, tmp_path_factory: pytest.TempPathFactory)
                 f"INSERT INTO {DATABASE}.raw_ant_hr_packet (device_id, packet_count, ant_hr_packet, received_at) "
                 f"SELECT '1', number, '04ff0a14ce180764', now64(6) FROM numbers({OLD_PACKETS})"
             )
+            # Younger than the 90 days of their table, older than the 30 that are set now.
+            client.command(
+                f"INSERT INTO {DATABASE}.raw_ant_hr_packet (device_id, packet_count, ant_hr_packet, received_at, "
+                "stored_at) SELECT '2', number, '04ff0a14ce180764', now(), now() - INTERVAL 40 DAY FROM numbers(10)",
+                settings={"insert_allow_materialized_columns": 1},
+            )
         running.start()
         yield running
     finally:
@@ -170,6 +179,21 @@ def test_columns_that_an_older_schema_lacks_are_added_and_its_rows_kept(producti
     assert production.rows(f"{old} WHERE device_id = '1'") == [(OLD_PACKETS, OLD_PACKETS, OLD_PACKETS)]
     assert production.rows(f"SELECT user_name, ignored FROM {DATABASE}.strap_assignment") == [("Ada", None)]
     assert production.rows(f"SELECT avg_hr_per_second FROM {DATABASE}.{SECONDS} FINAL") == [(61.0,)]
+
+
+def test_other_retentions_than_the_tables_had_come_into_force(production: Production) -> None:
+    told = production.rows(
+        "SELECT name, extract(create_table_query, 'TTL (.*?) SETTINGS') FROM system.tables "
+        f"WHERE database = '{DATABASE}' AND create_table_query LIKE '% TTL %' ORDER BY name"
+    )
+    assert told == [
+        ("bluetooth_hr_packet", "stored_at + toIntervalDay(90)"),
+        ("processed_ant_hr_packet", "stored_at + toIntervalDay(90)"),
+        ("raw_ant_hr_packet", "stored_at + toIntervalDay(30)"),
+        ("unified_hr_packet", "toDateTime(processed_timestamp) + toIntervalDay(365)"),
+    ]
+    gone = f"SELECT count() FROM {DATABASE}.raw_ant_hr_packet WHERE device_id = '2'"
+    wait_for(lambda: production.rows(gone) == [(0,)], "the old packets to go", 20)
 
 
 def test_every_table_and_view_is_there(production: Production) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from app.heartrate import retention
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE = ROOT / "docker-compose.yml"
@@ -117,6 +119,14 @@ def test_the_wall_is_behind_two_tokens() -> None:
         re.findall(r"\$\{(\w+):\?", said[name]) for name in ("BEATSTREAM_LIVE_TOKEN", "BEATSTREAM_LIVE_LOOK_TOKEN")
     ]
     assert named == [["BEATSTREAM_ROOM_TOKEN"], ["BEATSTREAM_ROOM_LOOK_TOKEN"]]
+
+
+def test_the_app_is_told_how_long_each_table_is_kept() -> None:
+    passed = {
+        name: value for name, value in SERVICES["app"]["environment"].items() if name.startswith(retention.PREFIX)
+    }
+    usual = {retention.variable(table): days or retention.FOR_EVER for table, days in retention.USUAL_DAYS.items()}
+    assert passed == {name: f"${{{name}:-{days}}}" for name, days in usual.items()}
 
 
 def test_new_settings_are_complete() -> None:
