@@ -26,6 +26,9 @@ LEAN_TRIED_WITH = "0.6.533"
 
 READY_TIMEOUT_S = 180.0
 STOP_GRACE_S = 6.0
+CLICKHOUSE_BACK_WITHIN_S = 10.0
+"""One that dies is started again where it came from (`stack/clickhouse/kept.py`), which takes a second or two."""
+
 _POLL_S = 0.1
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -67,6 +70,7 @@ class Stack:
         self._say = say
         self._processes = Processes(settings.state)
         self._http = httpx.Client(timeout=2.0)
+        self._clickhouse_seen = 0.0
 
     @contextmanager
     def running(self) -> Iterator["Stack"]:
@@ -98,7 +102,9 @@ class Stack:
             name, code = ended
             raise StackError(f"{name} has ended (exit code {code}); see {self.settings.state / 'logs'}")
         if self._mode is not Mode.DOCKER and self._clickhouse_gone():
-            raise StackError(f"ClickHouse does not answer any more; see {self.settings.moose_log}")
+            raise StackError(
+                f"ClickHouse has been away for {CLICKHOUSE_BACK_WITHIN_S:.0f} s; see {self.settings.moose_log}"
+            )
 
     def watch(self) -> None:
         """Return only by exception: `Stopped` when asked to end, `StackError` when a part has ended."""
@@ -187,11 +193,14 @@ class Stack:
         return self._answers(f"{self.settings.clickhouse_url}/ping")
 
     def _clickhouse_gone(self) -> bool:
-        """Nobody listens there. One that only hangs keeps all waiting; to end it would lose what waits."""
+        """Nobody has listened there for long. One that only hangs keeps all waiting; to end it would lose what waits."""
         try:
             self._http.get(f"{self.settings.clickhouse_url}/ping")
-        except httpx.HTTPError as error:
-            return isinstance(error, httpx.ConnectError)
+        except httpx.ConnectError:
+            return time.monotonic() - self._clickhouse_seen > CLICKHOUSE_BACK_WITHIN_S
+        except httpx.HTTPError:
+            pass
+        self._clickhouse_seen = time.monotonic()
         return False
 
     def _answers(self, url: str) -> bool:

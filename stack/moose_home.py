@@ -1,7 +1,7 @@
 """A home of its own for the Moose command, so that the user's ~/.moose is never touched.
 
 Moose looks for a ClickHouse program in its home and would download one. Where an archive's digest lies beside it, Moose
-takes what is there (embedded-clickhouse.md), so the embedded stack puts a program there that runs `stack.clickhouse`.
+takes what is there (embedded-clickhouse.md), so the embedded stack puts a program there that runs `stack.clickhouse` and keeps it running.
 """
 
 import sys
@@ -29,6 +29,6 @@ def prepare(home: Path, *, embedded: bool) -> None:
         return
     program.parent.mkdir(parents=True, exist_ok=True)
     program.unlink(missing_ok=True)
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{_SOURCE}" exec "{sys.executable}" -m stack.clickhouse "$@"\n')
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{_SOURCE}" exec "{sys.executable}" -m stack.clickhouse.kept "$@"\n')
     program.chmod(0o755)
     (platform / ".artifact-sha256").write_text(_ARCHIVE_SHA256)
