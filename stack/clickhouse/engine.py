@@ -256,7 +256,8 @@ class SessionEngine:
 def _set_up(connection: _Connection, scope: Scope) -> None:
     database, settings = scope
     if database:
-        connection.query(f"USE `{database.replace(chr(96), chr(96) * 2)}`", "Null", {})
+        escaped = database.replace("\\", "\\\\").replace("`", "\\`")
+        connection.query(f"USE `{escaped}`", "Null", {})
     for name, value in settings:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         connection.query(f"SET {name} = '{escaped}'", "Null", {})

@@ -65,7 +65,7 @@ _NOT_SETTINGS = frozenset(
 _STATUS_OF_CODE = {
     **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 53, 62, 70, 72, 117, 130, 131, 167, 168, 169, 427, 456, 457), 400),
     **dict.fromkeys((194,), 401),
-    **dict.fromkeys((164, 192, 193, 516), 403),
+    **dict.fromkeys((164, 192, 193, 497, 516), 403),
     **dict.fromkeys((46, 47, 50, 56, 60, 63, 73, 81, 115, 372), 404),
     **dict.fromkeys((159,), 408),
     **dict.fromkeys((202, 373), 503),
@@ -166,14 +166,11 @@ class ClickHouseApp:
         else:
             sql, data = parameters["query"], body
         read = statement.read(sql)
-        if read.refused is not None:
-            raise EngineError(
-                497,
-                f"Code: 497. DB::Exception: Not enough privileges: {read.refused} is not allowed here. (ACCESS_DENIED)",
-            )
+        values = {name[len("param_") :]: value for name, value in parameters.items() if name.startswith("param_")}
+        if refused := read.refused or read.refused_value(values):
+            raise _denied(refused)
         scope = self._scope(request)
         output_format = parameters.get("default_format") or request.headers.get("x-clickhouse-format") or "TabSeparated"
-        values = {name[len("param_") :]: value for name, value in parameters.items() if name.startswith("param_")}
         if parameters.get("session_id"):
             with self._engine.session(
                 parameters["session_id"],
@@ -207,6 +204,8 @@ class ClickHouseApp:
             if name not in _NOT_SETTINGS and not name.startswith("param_")
         }
         for name in settings:
+            if name.lower() in statement.REFUSED_SETTINGS:
+                raise _denied(f"the setting {name}")
             if not _SETTING.fullmatch(name):
                 raise EngineError(115, f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
         readonly = settings.pop("readonly", "2" if request.method in ("GET", "HEAD") else "0")
@@ -325,6 +324,12 @@ def _success(request: _Request, result: Result, output_format: str) -> _Response
         if encoding:
             headers["Content-Encoding"] = encoding
     return _Response(200, data, headers)
+
+
+def _denied(what: str) -> EngineError:
+    return EngineError(
+        497, f"Code: 497. DB::Exception: Not enough privileges: {what} is not allowed here. (ACCESS_DENIED)"
+    )
 
 
 def _failure(request: _Request, error: EngineError | wire.WireError) -> _Response:
