@@ -129,6 +129,8 @@ def _token(match: re.Match[str]) -> _Token:
 def _said(quoted: str) -> str:
     """What a text or a quoted name says."""
     inside = quoted[1:-1].replace(2 * quoted[0], quoted[0])
+    if "\\" not in inside:
+        return inside
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], inside)
 
 
@@ -178,24 +180,16 @@ def _refused(tokens: list[_Token]) -> str | None:
     padded = [_NOTHING, _NOTHING, *tokens, _NOTHING]
     for earlier, before, token, after in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
         refused = None
-        if token.kind in ("text", "quoted") and _is_path_as_table(before, token, brackets[-1]):
-            refused = f"a path as a table ({token.text})"
-        elif token.name:
-            if token.word in ("from", "join"):
-                brackets[-1].lists_tables = True
-            elif token.word in _AFTER_TABLES:
-                brackets[-1].lists_tables = False
-            if token.name in _NOTICED:
-                refused = _refused_name(earlier, before, token, after) or _refused_word(before, token, after)
-        elif token.text in ("(", "["):
-            brackets.append(_Bracket(of=before.name))
-        elif token.text in (")", "]") and len(brackets) > 1:
-            brackets.pop()
+        if token.name in _NOTICED:
+            refused = _refused_name(earlier, before, token, after) or _refused_word(before, token, after)
         elif token.text == "$":
             # A heredoc; what the engine takes for one depends on what stands before it.
             refused = "$"
+        if refused is None and _is_path_as_table(before, token, brackets[-1]):
+            refused = f"a path as a table ({token.text})"
         if refused is not None:
             return refused
+        _follow(brackets, before, token)
     return None
 
 
@@ -205,6 +199,32 @@ class _Bracket:
     """The name before it."""
     lists_tables: bool = False
     """A comma is followed by a table."""
+
+
+def _follow(brackets: list[_Bracket], before: _Token, token: _Token) -> None:
+    if token.text in ("(", "["):
+        brackets.append(_Bracket(of=before.name))
+    elif token.text in (")", "]") and len(brackets) > 1:
+        brackets.pop()
+    elif token.word in ("from", "join"):
+        brackets[-1].lists_tables = True
+    elif token.word in _AFTER_TABLES:
+        brackets[-1].lists_tables = False
+
+
+@dataclass(slots=True)
+class _Bracket:
+    of: str
+    """The name before it."""
+    lists_tables: bool = False
+    """A comma is followed by a table."""
+
+
+def _follow_brackets(brackets: list[_Bracket], before: _Token, token: _Token) -> None:
+    if token.text in ("(", "["):
+        brackets.append(_Bracket(of=before.name))
+    elif token.text in (")", "]") and len(brackets) > 1:
+        brackets.pop()
 
 
 def _refused_name(earlier: _Token, before: _Token, token: _Token, after: _Token) -> str | None:
@@ -231,13 +251,14 @@ def _refused_word(before: _Token, token: _Token, after: _Token) -> str | None:
 
 
 def _is_path_as_table(before: _Token, token: _Token, bracket: _Bracket) -> bool:
-    stands_for_table = (
+    if token.kind not in ("text", "quoted") or "/" not in _said(token.text):
+        return False
+    return (
         (before.word in _BEFORE_TABLES and (before.word != "in" or token.kind == "quoted"))
         or before.text == "."
         or (before.text == "," and bracket.lists_tables)
         or bracket.of in _TABLES_AS_ARGUMENTS
     )
-    return stands_for_table and "/" in _said(token.text)
 
 
 def _rewritten(sql: str, tokens: list[_Token]) -> str:
