@@ -212,21 +212,6 @@ def _follow(brackets: list[_Bracket], before: _Token, token: _Token) -> None:
         brackets[-1].lists_tables = False
 
 
-@dataclass(slots=True)
-class _Bracket:
-    of: str
-    """The name before it."""
-    lists_tables: bool = False
-    """A comma is followed by a table."""
-
-
-def _follow_brackets(brackets: list[_Bracket], before: _Token, token: _Token) -> None:
-    if token.text in ("(", "["):
-        brackets.append(_Bracket(of=before.name))
-    elif token.text in (")", "]") and len(brackets) > 1:
-        brackets.pop()
-
-
 def _refused_name(earlier: _Token, before: _Token, token: _Token, after: _Token) -> str | None:
     if token.name in REFUSED_FUNCTIONS and after.text == "(":
         return f"{token.name}(…)"
