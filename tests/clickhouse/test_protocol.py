@@ -211,30 +211,6 @@ def test_who_may_ask(server: Server, headers: dict[str, str], parameters: dict[s
         assert answer.text == "1\n"
 
 
-REFUSED = [
-    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
-    "SELECT * FROM/**/`file`('/etc/passwd', 'LineAsString')",
-    "SELECT * FROM url('http://127.0.0.1/', 'LineAsString')",
-    "SELECT * FROM remote('127.0.0.2', system.one)",
-    "SELECT * FROM s3('http://127.0.0.1/x')",
-    "SELECT * FROM executable('id', 'LineAsString', 'x String')",
-    "CREATE TABLE f (x String) ENGINE = File(TSV)",
-    "CREATE TABLE f (x String) ENGINE = URL('http://127.0.0.1/', TSV)",
-    "SELECT 1 INTO OUTFILE '/tmp/x'",
-    "SELECT file('/etc/passwd')",
-]
-
-
-@pytest.mark.parametrize("sql", REFUSED)
-def test_files_programs_and_other_hosts_are_out_of_reach(server: Server, sql: str) -> None:
-    answer = server.ask(sql)
-    assert answer.headers["X-ClickHouse-Exception-Code"] == "497"
-
-
-def test_their_names_are_harmless_elsewhere(server: Server) -> None:
-    assert server.text("SELECT 'file(1)', 1 AS url -- remote('x')") == "file(1)\t1"
-
-
 def test_system_tables_that_moose_asks_for(server: Server) -> None:
     assert server.text("SELECT 1 FROM system.zookeeper WHERE path = '/' LIMIT 1") == "1"
     assert server.text("SELECT count() FROM `system`.`row_policies` WHERE name = 'system.row_policies'") == "0"
