@@ -95,12 +95,12 @@ def _restrict(abi: int, data: Path) -> None:
 
 def _readable() -> Iterable[Path]:
     installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return [Path(__file__).parent, *map(Path, installed), *map(Path, _READABLE)]
+    return [Path(__file__).parent, Path(sys.base_prefix, "lib"), *map(Path, installed), *map(Path, _READABLE)]
 
 
 def _allow(ruleset: int, paths: Iterable[Path], access: int) -> None:
     for path in paths:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, PermissionError):
             parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
                 allowed = access if path.is_dir() else access & _OF_FILES

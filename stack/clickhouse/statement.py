@@ -11,7 +11,7 @@ LONGEST_REMEMBERED = 8192
 
 _TOKEN = re.compile(
     r"""
-      (?P<skip> [\s\u180e\u200b-\u200f\u2060-\u2064\ufeff]+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )
+      (?P<skip> [\s\u180e\u200b-\u200f\u2060-\u2064\ufeff]+ | (?:--|//|\#[!\ ])[^\n]* | /\*(?:(?!/\*|\*/).)*\*/ )
     | (?P<text> '(?:[^'\\]|\\.|'')*' | \u2018[^\u2019]*\u2019 )
     | (?P<quoted> `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*" | \u201c[^\u201d]*\u201d )
     | (?P<word> [A-Za-z_][A-Za-z_0-9]* )
@@ -30,6 +30,8 @@ REFUSED_FUNCTIONS = _names(
     # Files, programs, and SQL in a text, which nobody looks through.
     "file filecluster filelog filesystem input_file disk backup sqlite embeddedrocksdb python library yamlregexptree",
     "executable executablepool executable_pool catboostevaluate eval queryrunner clickhouse",
+    # Tables by a name that may be a path, in a text.
+    "alias buffer loop",
     # Other hosts: by HTTP and of ClickHouse,
     "http url urlcluster remote remotesecure cluster clusterallreplicas distributed jdbc odbc",
     "aiclassify aiembed aiextract aifilter aigenerate airedact aisimilarity aitranslate",
@@ -74,10 +76,6 @@ _AFTER_TABLES = _names(
     "values",
 )
 """Words that end the list of tables behind a FROM."""
-_TABLES_AS_ARGUMENTS = _names(
-    "alias buffer dictionary loop merge mergetreeindex mergetreeprojection joinget joingetornull",
-)
-
 _REWRITTEN = {
     ("system", "row_policies"): "beatstream_system.row_policies",
     ("system", "zookeeper"): "beatstream_system.zookeeper",
@@ -176,40 +174,32 @@ def _data_clause(words: list[str]) -> int | None:
 
 
 def _refused(tokens: list[_Token]) -> str | None:
-    brackets = [_Bracket(of="")]
+    # For each open bracket, the innermost last: whether a comma is followed by a table.
+    lists_tables = [False]
     padded = [_NOTHING, _NOTHING, *tokens, _NOTHING]
     for earlier, before, token, after in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
         refused = None
         if token.name in _NOTICED:
             refused = _refused_name(earlier, before, token, after) or _refused_word(before, token, after)
-        elif token.text == "$":
-            # A heredoc; what the engine takes for one depends on what stands before it.
-            refused = "$"
-        if refused is None and _is_path_as_table(before, token, brackets[-1]):
+        elif token.kind == "other":
+            refused = _refused_sign(token, after)
+        elif _is_path_as_table(before, token, lists_tables=lists_tables[-1]):
             refused = f"a path as a table ({token.text})"
         if refused is not None:
             return refused
-        _follow(brackets, before, token)
+        _follow(lists_tables, token)
     return None
 
 
-@dataclass(slots=True)
-class _Bracket:
-    of: str
-    """The name before it."""
-    lists_tables: bool = False
-    """A comma is followed by a table."""
-
-
-def _follow(brackets: list[_Bracket], before: _Token, token: _Token) -> None:
+def _follow(lists_tables: list[bool], token: _Token) -> None:
     if token.text in ("(", "["):
-        brackets.append(_Bracket(of=before.name))
-    elif token.text in (")", "]") and len(brackets) > 1:
-        brackets.pop()
+        lists_tables.append(False)
+    elif token.text in (")", "]") and len(lists_tables) > 1:
+        lists_tables.pop()
     elif token.word in ("from", "join"):
-        brackets[-1].lists_tables = True
+        lists_tables[-1] = True
     elif token.word in _AFTER_TABLES:
-        brackets[-1].lists_tables = False
+        lists_tables[-1] = False
 
 
 def _refused_name(earlier: _Token, before: _Token, token: _Token, after: _Token) -> str | None:
@@ -235,14 +225,23 @@ def _refused_word(before: _Token, token: _Token, after: _Token) -> str | None:
     return None
 
 
-def _is_path_as_table(before: _Token, token: _Token, bracket: _Bracket) -> bool:
+def _refused_sign(token: _Token, after: _Token) -> str | None:
+    if token.text == "$":
+        # A heredoc; what the engine takes for one depends on what stands before it.
+        return "$"
+    if token.text == "/" and after.text == "*":
+        # The engine counts how many are open, which this scanner does not.
+        return "a comment in a comment"
+    return None
+
+
+def _is_path_as_table(before: _Token, token: _Token, *, lists_tables: bool) -> bool:
     if token.kind not in ("text", "quoted") or "/" not in _said(token.text):
         return False
     return (
         (before.word in _BEFORE_TABLES and (before.word != "in" or token.kind == "quoted"))
         or before.text == "."
-        or (before.text == "," and bracket.lists_tables)
-        or bracket.of in _TABLES_AS_ARGUMENTS
+        or (before.text == "," and lists_tables)
     )
 
 

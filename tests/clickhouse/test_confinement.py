@@ -72,6 +72,8 @@ ATTEMPTS: dict[str, list[str]] = {
         ["SELECT * FROM \u2060file\ufeff('@')"],
         ["SELECT * FROM file($$@$$)"],
         ["SELECT $x$ ' $x$, file('@') , ' '"],
+        ["SELECT 1 // '\n, file('@') -- '"],
+        ["SELECT 1 /* /* */ ' */, file('@') -- '"],
         ["SELECT file('@')"],
         ["SELECT * FROM url('file://@')"],
         ["SELECT * FROM url('file://' || '@')"],
@@ -84,6 +86,7 @@ ATTEMPTS: dict[str, list[str]] = {
         ["CREATE TABLE filed2 ENGINE File(TSV, '@')", "SELECT * FROM filed2"],
         [r"CREATE TABLE filed3 ENGINE = `Fil\x65`(TSV, '@')", "SELECT * FROM filed3"],
         ["CREATE TABLE buffered ENGINE = Buffer('default', '@', 1, 1, 1, 1, 1, 1, 1)", "SELECT * FROM buffered"],
+        ["CREATE TABLE buffered2 ENGINE = Buffer(default, '' || '@', 1, 1, 1, 1, 1, 1, 1)", "SELECT * FROM buffered2"],
         ["CREATE TABLE aliased ENGINE = Alias('~')", "SELECT * FROM aliased"],
         ["CREATE TABLE copied (c1 String) ENGINE = Memory AS SELECT * FROM `@`", "SELECT * FROM copied"],
         ["CREATE DATABASE disk1 ENGINE = Filesystem('/')", "SELECT * FROM disk1.`%`"],
@@ -387,11 +390,11 @@ def test_what_stays_inside_is_not_refused(sql: str) -> None:
 HARMLESS = {
     # Rows out of nothing, of what the statement itself holds, or of the data folder's tables.
     "table_functions": "sqlstandardvalues dictionary format fuzzjson fuzzquery generaterandom generateseries "
-    "generate_series input loop merge mergetreeanalyzeindexes mergetreeanalyzeindexesuuid mergetreecodecblockcounts "
+    "generate_series input merge mergetreeanalyzeindexes mergetreeanalyzeindexesuuid mergetreecodecblockcounts "
     "mergetreeindex mergetreeprojection mergetreetextindex null numbers numbers_mt primes timeseriesdata "
     "timeseriesmetricfamilies timeseriesmetrics timeseriessamples timeseriesselector timeseriestags values view "
     "viewexplain viewifpermitted zeros zeros_mt",
-    "table_engines": "alias buffer dictionary fuzzjson fuzzquery generaterandom join keepermap log loop "
+    "table_engines": "dictionary fuzzjson fuzzquery generaterandom join keepermap log "
     "materializedview memory merge null set stripelog timeseries tinylog view",
     # Replicated: between servers that a Keeper knows, and there is none.
     "database_engines": "atomic dictionary memory ordinary replicated",
