@@ -5,8 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-import uvicorn
-
 from stack.clickhouse import config, confinement
 
 EXIT_FAILED = 1
@@ -24,6 +22,7 @@ def main() -> int:
     if arguments.version or arguments.command != "server":
         print("ClickHouse server of Beatstream, over chDB")
         return 0 if arguments.version else EXIT_FAILED
+    confinement.forget()
     try:
         settings = config.read(arguments.config_file)
     except config.ConfigError as error:
@@ -45,6 +44,8 @@ def _settle(data: Path) -> None:
 
 def _serve(settings: config.ServerConfig) -> int:
     # Only now: the engine starts threads as it is imported, and they shall be confined too.
+    import uvicorn  # noqa: PLC0415
+
     from stack.clickhouse.engine import Engine, EngineError  # noqa: PLC0415
     from stack.clickhouse.server import ClickHouseApp  # noqa: PLC0415
 

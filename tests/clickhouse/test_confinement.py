@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from stack.clickhouse import confinement, statement
+from stack.processes import MARK
 from tests.clickhouse.bare_engine import Asked
 from tests.clickhouse.conftest import running
 from tests.clickhouse.server import Server
@@ -80,6 +81,7 @@ ATTEMPTS: dict[str, list[str]] = {
         [r"SELECT * FROM eval('SELECT * FROM file(\'@\')') SETTINGS allow_experimental_eval_table_function = 1"],
         ["CREATE FUNCTION reader AS (x) -> file(x)", "SELECT reader('@')"],
         ["SELECT file('/proc/self/environ')"],
+        ["SELECT file('/proc/thread-self/root@')"],
         # What remembers where it reads.
         ["CREATE VIEW seen AS SELECT * FROM '@'", "SELECT * FROM seen"],
         ["CREATE TABLE filed ENGINE = File(TSV, '@')", "SELECT * FROM filed"],
@@ -308,6 +310,18 @@ def test_a_system_with_landlock_has_nothing_to_say(tmp_path: Path, capfd: pytest
     for server in running(tmp_path):
         assert server.text("SELECT 7") == "7"
     assert "clickhouse:" not in capfd.readouterr().err
+
+
+def test_the_server_forgets_keys_that_its_environment_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("no /proc to look into")
+    monkeypatch.setenv("BEATSTREAM_API_TOKEN", SECRET)
+    monkeypatch.setenv(MARK, "kept")
+    for server in running(tmp_path):
+        assert server.process is not None
+        environment = Path(f"/proc/{server.process.pid}/environ").read_bytes().split(b"\0")
+        assert f"{MARK}=kept".encode() in environment
+        assert SECRET.encode() not in b"".join(environment)
 
 
 def ask(server: Server, asked: Asked) -> httpx.Response:
