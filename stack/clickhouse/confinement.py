@@ -41,8 +41,10 @@ _READABLE = (
     # Where the first thread's stack ends (pthread_getattr_np); and what each thread has used, without which every query
     # throws and catches exceptions, half a millisecond in all. The environment is there too, so see `forget`.
     *("/proc/self/maps", "/proc/self/task", "/proc/sys/vm/overcommit_memory"),
+    # Without it the engine looks for its own headers behind the environment, where since a putenv anything may lie: it
+    # crashed in one start of some tens.
+    "/proc/self/auxv",
 )
-
 
 _KEPT_VARIABLES = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|PYTHON\w*|BEATSTREAM_STATE")
 """What Python and the engine go by, and what the launcher finds its processes by."""

@@ -289,6 +289,16 @@ def test_landlock_leaves_the_engine_what_it_needs(tmp_path: Path) -> None:
     assert answer.split() == ["99999", "1970-01-02", "04:46:39"]
 
 
+@needs_landlock
+def test_landlock_leaves_the_engine_its_auxiliary_vector(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys; from stack.clickhouse import confinement; "
+        "assert confinement.confine(pathlib.Path(sys.argv[1])) is None; "
+        "assert pathlib.Path('/proc/self/auxv').read_bytes()"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=PROJECT, timeout=30)
+
+
 def test_a_system_without_landlock_is_told_and_served(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for server in running(tmp_path, Unconfined):
         assert server.text("SELECT 7") == "7"
