@@ -193,7 +193,7 @@ class Stack:
         return self._answers(f"{self.settings.clickhouse_url}/ping")
 
     def _clickhouse_gone(self) -> bool:
-        """Nobody has listened there for long. One that only hangs keeps all waiting; to end it would lose what waits."""
+        """Nobody has listened there for long. Where one only hangs, all wait; to end it would lose what waits."""
         try:
             self._http.get(f"{self.settings.clickhouse_url}/ping")
         except httpx.ConnectError:

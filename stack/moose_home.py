@@ -1,7 +1,8 @@
 """A home of its own for the Moose command, so that the user's ~/.moose is never touched.
 
 Moose looks for a ClickHouse program in its home and would download one. Where an archive's digest lies beside it, Moose
-takes what is there (embedded-clickhouse.md), so the embedded stack puts a program there that runs `stack.clickhouse` and keeps it running.
+takes what is there (embedded-clickhouse.md), so the embedded stack puts a program there that runs `stack.clickhouse`
+and keeps it running.
 """
 
 import sys

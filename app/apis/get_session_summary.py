@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.apis.get_user_heart_rate_stats import stats
 from app.apis.people import Zones, profiles, zones_of
+from app.apis.question import LARGEST_USER_ID
 from app.apis.sessions import SessionOrSpan, names_unknown_session, sessions
 from app.apis.training import PersonBeat, Who, beats, effort, rates_by_second, time_at_rates
 from app.heartrate.hrv import EndedInterval, rmssd
@@ -19,7 +20,7 @@ DEFAULT_WINDOW_S = 3600
 class SummaryParams(SessionOrSpan):
     """A session, or a span of time (absent: the last hour), and optionally one person."""
 
-    user_id: Optional[int] = Field(default=None, ge=1, description="Only this person")
+    user_id: Optional[int] = Field(default=None, ge=1, le=LARGEST_USER_ID, description="Only this person")
 
 
 class SummaryEntry(BaseModel):

@@ -5,7 +5,7 @@ from typing import Self
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import ask, require_at_most_a_day
+from app.apis.question import LARGEST_USER_ID, ask, require_at_most_a_day
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
 
@@ -15,7 +15,7 @@ DEFAULT_WINDOW_S = 3600
 class PersonSpanParams(SessionOrSpan):
     """A person, and a session or a span of time of at most a day (absent: the last hour)."""
 
-    user_id: int = Field(ge=1, description="The person")
+    user_id: int = Field(ge=1, le=LARGEST_USER_ID, description="The person")
 
     @model_validator(mode="after")
     def _at_most_a_day(self) -> Self:

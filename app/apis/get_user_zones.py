@@ -6,6 +6,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import Zones, profiles, zones_of
+from app.apis.question import LARGEST_USER_ID
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import effort, time_at_rates
 
@@ -15,7 +16,7 @@ DEFAULT_WINDOW_S = 3600
 class ZonesParams(SessionOrSpan):
     """A session, or a span of time (absent: the last hour), and optionally one person."""
 
-    user_id: Optional[int] = Field(default=None, ge=1, description="Only this person")
+    user_id: Optional[int] = Field(default=None, ge=1, le=LARGEST_USER_ID, description="Only this person")
 
 
 class ZonesEntry(BaseModel):

@@ -5,11 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-import uvicorn
-
-from stack.clickhouse import config
-from stack.clickhouse.engine import Engine, EngineError
-from stack.clickhouse.server import ClickHouseApp
+from stack.clickhouse import config, confinement
 
 EXIT_FAILED = 1
 STOP_WITHIN_S = 3
@@ -22,19 +18,42 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command")
     server = commands.add_parser("server")
     server.add_argument("--config-file", "--config", "-C", type=Path, required=True)
-    server.add_argument("--pid-file", "--pidfile", "-P", type=Path)
     arguments, _ = parser.parse_known_args()
     if arguments.version or arguments.command != "server":
         print("ClickHouse server of Beatstream, over chDB")
         return 0 if arguments.version else EXIT_FAILED
+    confinement.forget()
     try:
         settings = config.read(arguments.config_file)
-        app = ClickHouseApp(settings, Engine(settings.path))
-    except (config.ConfigError, EngineError) as error:
+    except config.ConfigError as error:
         print(f"clickhouse: {error}", file=sys.stderr)
         return EXIT_FAILED
-    if arguments.pid_file:
-        arguments.pid_file.write_text(f"{os.getpid()}\n")
+    _settle(settings.path)
+    return _serve(settings)
+
+
+def _settle(data: Path) -> None:
+    """Make the data folder all there is: for relative and temporary files, and, where Linux can, for everything."""
+    temporary = data / "beatstream_tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = str(temporary)
+    os.chdir(data)
+    if open_to := confinement.confine(data):
+        print(f"clickhouse: only recognition keeps SQL from {open_to}", file=sys.stderr)
+
+
+def _serve(settings: config.ServerConfig) -> int:
+    # Only now: the engine starts threads as it is imported, and they shall be confined too.
+    import uvicorn  # noqa: PLC0415
+
+    from stack.clickhouse.engine import Engine, EngineError  # noqa: PLC0415
+    from stack.clickhouse.server import ClickHouseApp  # noqa: PLC0415
+
+    try:
+        app = ClickHouseApp(settings, Engine(settings.path))
+    except EngineError as error:
+        print(f"clickhouse: {error}", file=sys.stderr)
+        return EXIT_FAILED
     try:
         uvicorn.run(
             app,

@@ -52,7 +52,7 @@ def read(file: Path) -> ServerConfig:
     users_file = root.findtext("users_config") or "users.xml"
     return ServerConfig(
         http_port=int(port),
-        path=Path(path.strip()),
+        path=Path(path.strip()).resolve(),
         users=_users(_parse(file.parent / users_file)),
         default_database=root.findtext("default_database") or "default",
     )

@@ -19,6 +19,9 @@ import chdb
 
 KEPT_CONNECTIONS = 32
 
+_OBJECTS_OF_PYTHON = frozenset(("arrowtable", "dataframe", "datastore"))
+"""Output formats of chDB that are no bytes, and so none of ClickHouse's."""
+
 _CODE = re.compile(r"Code: (\d+)\.")
 
 Scope = tuple[str, tuple[tuple[str, str], ...]]
@@ -53,6 +56,8 @@ class _Connection:
         self._chdb = connect(str(path))
 
     def query(self, sql: str, output_format: str, parameters: Mapping[str, str]) -> Result:
+        if output_format.lower() in _OBJECTS_OF_PYTHON:
+            raise EngineError(73, f"Code: 73. DB::Exception: Unknown format {output_format}. (UNKNOWN_FORMAT)")
         began = time.monotonic_ns()
         with _engine_errors():
             result = self._chdb.query(sql, output_format, params=dict(parameters))
@@ -256,7 +261,8 @@ class SessionEngine:
 def _set_up(connection: _Connection, scope: Scope) -> None:
     database, settings = scope
     if database:
-        connection.query(f"USE `{database.replace(chr(96), chr(96) * 2)}`", "Null", {})
+        escaped = database.replace("\\", "\\\\").replace("`", "\\`")
+        connection.query(f"USE `{escaped}`", "Null", {})
     for name, value in settings:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         connection.query(f"SET {name} = '{escaped}'", "Null", {})

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ LARGEST_STATEMENT_BYTES = 64 << 20
 """Of a body that holds the statement itself; data behind a statement in the URL is streamed and has no limit."""
 
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _INSERT_WITH_DATA = re.compile(
     rb"\s*INSERT\s+INTO\s.*?\bFORMAT\s+(?P<format>[A-Za-z][A-Za-z0-9_]*)[ \t\r]*(?:\n|(?=[^\sA-Za-z0-9_;])|$)",
@@ -63,9 +65,9 @@ _NOT_SETTINGS = frozenset(
 """Parameters of the interface, and settings that concern only it."""
 
 _STATUS_OF_CODE = {
-    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 53, 62, 70, 72, 117, 130, 131, 167, 168, 169, 427, 456, 457), 400),
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 53, 62, 70, 72, 117, 130, 131, 167, 168, 169, 374, 427, 456, 457), 400),
     **dict.fromkeys((194,), 401),
-    **dict.fromkeys((164, 192, 193, 516), 403),
+    **dict.fromkeys((164, 192, 193, 497, 516), 403),
     **dict.fromkeys((46, 47, 50, 56, 60, 63, 73, 81, 115, 372), 404),
     **dict.fromkeys((159,), 408),
     **dict.fromkeys((202, 373), 503),
@@ -105,7 +107,8 @@ class ClickHouseApp:
         parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         request = _Request(scope["method"], parameters, headers)
         if parameters.get("query_id"):
-            request.query_id = parameters["query_id"]
+            # It becomes a header.
+            request.query_id = _NOT_PRINTABLE.sub("?", parameters["query_id"])
         response = await self._respond(scope["path"], request, receive)
         await send(
             {
@@ -166,18 +169,15 @@ class ClickHouseApp:
         else:
             sql, data = parameters["query"], body
         read = statement.read(sql)
-        if read.refused is not None:
-            raise EngineError(
-                497,
-                f"Code: 497. DB::Exception: Not enough privileges: {read.refused} is not allowed here. (ACCESS_DENIED)",
-            )
+        values = {name[len("param_") :]: value for name, value in parameters.items() if name.startswith("param_")}
+        if refused := read.refused or read.refused_value(values):
+            raise _denied(refused)
         scope = self._scope(request)
         output_format = parameters.get("default_format") or request.headers.get("x-clickhouse-format") or "TabSeparated"
-        values = {name[len("param_") :]: value for name, value in parameters.items() if name.startswith("param_")}
         if parameters.get("session_id"):
             with self._engine.session(
                 parameters["session_id"],
-                float(parameters.get("session_timeout") or 60),
+                _session_timeout_s(parameters.get("session_timeout") or "60"),
                 scope,
                 must_exist=parameters.get("session_check") == "1",
             ) as session:
@@ -207,6 +207,8 @@ class ClickHouseApp:
             if name not in _NOT_SETTINGS and not name.startswith("param_")
         }
         for name in settings:
+            if name.lower() in statement.REFUSED_SETTINGS:
+                raise _denied(f"the setting {name}")
             if not _SETTING.fullmatch(name):
                 raise EngineError(115, f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
         readonly = settings.pop("readonly", "2" if request.method in ("GET", "HEAD") else "0")
@@ -262,15 +264,31 @@ def _joined(chunks: Iterable[bytes]) -> bytes:
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:
-    """The fields of a form (RFC 7578)."""
+    """The fields of a form (RFC 7578). Raises `EngineError` where it is none."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
     fields = {}
-    for part in BytesParser(policy=HTTP).parsebytes(head + body).walk():
-        name = part.get_param("name", header="content-disposition")
-        payload = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(payload, bytes):
-            fields[name] = payload.decode("utf-8", "replace")
+    try:
+        for part in BytesParser(policy=HTTP).parsebytes(head + body).walk():
+            name = part.get_param("name", header="content-disposition")
+            payload = part.get_payload(decode=True)
+            if isinstance(name, str) and isinstance(payload, bytes):
+                fields[name] = payload.decode("utf-8", "replace")
+    except (LookupError, TypeError, ValueError) as error:
+        # Python's parser falls over some malformed headers instead of noting a defect.
+        raise EngineError(36, "Code: 36. DB::Exception: The form cannot be read. (BAD_ARGUMENTS)") from error
     return fields
+
+
+def _session_timeout_s(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise EngineError(
+            374, f"Code: 374. DB::Exception: Invalid session timeout: '{text}'. (INVALID_SESSION_TIMEOUT)"
+        )
+    return seconds
 
 
 def _credentials(request: _Request) -> tuple[str, str]:
@@ -325,6 +343,12 @@ def _success(request: _Request, result: Result, output_format: str) -> _Response
         if encoding:
             headers["Content-Encoding"] = encoding
     return _Response(200, data, headers)
+
+
+def _denied(what: str) -> EngineError:
+    return EngineError(
+        497, f"Code: 497. DB::Exception: Not enough privileges: {what} is not allowed here. (ACCESS_DENIED)"
+    )
 
 
 def _failure(request: _Request, error: EngineError | wire.WireError) -> _Response:

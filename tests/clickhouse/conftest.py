@@ -19,8 +19,8 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     yield from running(tmp_path)
 
 
-def running(folder: Path) -> Iterator[Server]:
-    server = Server(folder)
+def running(folder: Path, kind: type[Server] = Server) -> Iterator[Server]:
+    server = kind(folder)
     try:
         server.start()
         yield server

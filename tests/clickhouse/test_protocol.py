@@ -211,28 +211,72 @@ def test_who_may_ask(server: Server, headers: dict[str, str], parameters: dict[s
         assert answer.text == "1\n"
 
 
-REFUSED = [
-    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
-    "SELECT * FROM/**/`file`('/etc/passwd', 'LineAsString')",
-    "SELECT * FROM url('http://127.0.0.1/', 'LineAsString')",
-    "SELECT * FROM remote('127.0.0.2', system.one)",
-    "SELECT * FROM s3('http://127.0.0.1/x')",
-    "SELECT * FROM executable('id', 'LineAsString', 'x String')",
-    "CREATE TABLE f (x String) ENGINE = File(TSV)",
-    "CREATE TABLE f (x String) ENGINE = URL('http://127.0.0.1/', TSV)",
-    "SELECT 1 INTO OUTFILE '/tmp/x'",
-    "SELECT file('/etc/passwd')",
-]
+@pytest.mark.parametrize(
+    ("parameters", "status", "code"),
+    [
+        ({"session_id": "s", "session_timeout": "x"}, 400, "374"),
+        ({"session_id": "s", "session_timeout": "nan"}, 400, "374"),
+        ({"session_id": "s", "session_timeout": "-1"}, 400, "374"),
+        ({"default_format": "DataFrame"}, 404, "73"),
+        ({"default_format": "ArrowTable"}, 404, "73"),
+        ({"default_format": "DataStore"}, 404, "73"),
+        ({"database": "a\\`; SELECT 1 -- "}, 404, "81"),
+        ({"param_x": "1", "a b": "1"}, 404, "115"),
+    ],
+)
+def test_odd_parameters_are_refused(server: Server, parameters: dict[str, str], status: int, code: str) -> None:
+    answer = server.ask("SELECT 1", None, **parameters)
+    assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (status, code)
 
 
-@pytest.mark.parametrize("sql", REFUSED)
-def test_files_programs_and_other_hosts_are_out_of_reach(server: Server, sql: str) -> None:
-    answer = server.ask(sql)
-    assert answer.headers["X-ClickHouse-Exception-Code"] == "497"
+def test_a_query_s_name_makes_no_headers(server: Server) -> None:
+    answer = server.ask("SELECT 1", None, query_id="a\r\nX-More: \u2713")
+    assert (answer.status_code, answer.headers["X-ClickHouse-Query-Id"]) == (200, "a??X-More: ?")
 
 
-def test_their_names_are_harmless_elsewhere(server: Server) -> None:
-    assert server.text("SELECT 'file(1)', 1 AS url -- remote('x')") == "file(1)\t1"
+@pytest.mark.parametrize(
+    ("content_type", "head"),
+    [
+        ("multipart/form-data; boundary=';x*", b"\r[--x--name=?utf-8?q?"),
+        ("multipart/form-data; boundary=x", b"Content-Disposition: form-data; name*=''"),
+        ("multipart/form-data", b"Content-Disposition:"),
+        ("multipart/form-data; boundary*=x", b"\xff\xfe"),
+    ],
+)
+def test_a_form_that_is_none_is_refused(server: Server, content_type: str, head: bytes) -> None:
+    answer = server.http.post(
+        "/",
+        params={"query": "SELECT {x:UInt8}"},
+        content=b"--x\r\n" + head + b"\r\n\r\n1\r\n--x--\r\n",
+        headers={"Content-Type": content_type},
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO {} FORMAT TSV",
+        "/* why */ INSERT INTO {} (id, name) FORMAT TSV -- so",
+        "INSERT INTO {} SETTINGS max_threads = 1 FORMAT TSV\n",
+        "INSERT INTO TABLE {}",
+    ],
+)
+@pytest.mark.parametrize("packed", ["blocks", "gzip", "blocks in gzip"])
+def test_packed_data_behind_a_statement_in_the_url_arrives(
+    server: Server, table: str, statement: str, packed: str
+) -> None:
+    body = b"1\ta\n2\tb\n" if "FORMAT" in statement else b"VALUES (1, 'a'), (2, 'b')"
+    if "blocks" in packed:
+        body = wire.compress_blocks(body)
+    answer = server.http.post(
+        "/",
+        params={"query": statement.format(table), "decompress": "1" if "blocks" in packed else "0"},
+        content=gzip.compress(body) if "gzip" in packed else body,
+        headers={"Content-Encoding": "gzip"} if "gzip" in packed else {},
+    )
+    assert answer.status_code == 200, answer.text
+    assert server.text(f"SELECT * FROM {table} ORDER BY id") == "1\ta\n2\tb"
 
 
 def test_system_tables_that_moose_asks_for(server: Server) -> None:

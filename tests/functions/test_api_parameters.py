@@ -1,0 +1,40 @@
+"""Parameters of the APIs, as Moose has them checked before a query sees them."""
+
+from typing import get_args
+
+import pytest
+from moose_lib.dmv2.registry import get_apis
+from pydantic import ValidationError
+
+import app.main  # noqa: F401 (declares every API)
+
+NECESSARY = {"timestamp": "2026-11-20T10:00:10Z", "user_id": "1"}
+
+WHOLE_NUMBERS = [
+    (name, parameter)
+    for name, api in get_apis().items()
+    for parameter, field in api.model_type.model_fields.items()
+    if field.annotation is int or int in get_args(field.annotation)
+]
+
+
+def test_no_whole_number_is_forgotten() -> None:
+    assert {parameter for _, parameter in WHOLE_NUMBERS} >= {"user_id", "limit", "window_seconds"}
+    assert len([name for name, parameter in WHOLE_NUMBERS if parameter == "user_id"]) >= 4
+
+
+@pytest.mark.parametrize(("name", "parameter"), WHOLE_NUMBERS)
+@pytest.mark.parametrize("value", [2**64 + 7, 2**63, -(2**64) + 7, -1])
+def test_what_no_column_holds_is_refused_by_name(name: str, parameter: str, value: int) -> None:
+    model = get_apis()[name].model_type
+    needed = {key: NECESSARY[key] for key, field in model.model_fields.items() if field.is_required()}
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate({**needed, parameter: str(value)})
+    assert [error["loc"] for error in refused.value.errors()] == [(parameter,)]
+
+
+@pytest.mark.parametrize("name", [name for name, parameter in WHOLE_NUMBERS if parameter == "user_id"])
+def test_every_person_of_the_column_may_be_asked_for(name: str) -> None:
+    model = get_apis()[name].model_type
+    for value in (1, 2**63 - 1):
+        assert model.model_validate({"user_id": str(value)}).user_id == value
