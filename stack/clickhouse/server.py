@@ -230,7 +230,7 @@ def _run(
     scope: Scope,
 ) -> Result:
     if read.insert_format is not None:
-        return engine.insert(read.sql, read.insert_format, data, scope)
+        return engine.insert(read.sql, read.insert_settings, read.insert_format, data, scope)
     return engine.query(read.sql, output_format, values, scope)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 LONGEST_REMEMBERED = 8192
@@ -92,6 +93,8 @@ class Statement:
     """What in it is not allowed here; None: nothing."""
     insert_format: str | None
     """An INSERT that expects its data from elsewhere: the data's format. `sql` then ends before that clause."""
+    insert_settings: str
+    """The SETTINGS clause of such an INSERT, which `sql` is without, too; empty: none."""
     reads_only: bool
     """It begins as a query, so it may be sent with GET."""
     identifiers: frozenset[str]
@@ -141,15 +144,18 @@ def _read(sql: str) -> Statement:
     tokens = [_token(match) for match in _TOKEN.finditer(sql) if match.lastgroup != "skip"]
     words = [token.word for token in tokens]
     first = words[0] if words else ""
-    insert_format = None
+    insert_format, insert_settings = None, ""
     if first == "insert" and (cut := _data_clause(words)) is not None:
         insert_format = "Values" if words[cut] == "values" else tokens[cut + 1].text
         sql = sql[: tokens[cut].start].rstrip()
         tokens = tokens[:cut]
+        if settings := _settings_clause(tokens):
+            sql, insert_settings = sql[:settings].rstrip(), sql[settings:]
     return Statement(
         sql=_rewritten(sql, tokens),
         refused=_refused(tokens),
         insert_format=insert_format,
+        insert_settings=insert_settings,
         reads_only=first in {"select", "with", "show", "describe", "desc", "exists", "explain", "(", "values", "check"}
         or (not first and bool(tokens) and tokens[0].text == "("),
         identifiers=frozenset(
@@ -170,6 +176,16 @@ def _data_clause(words: list[str]) -> int | None:
         return len(words) - 1
     if len(words) >= 3 and words[-2] == "format":
         return len(words) - 2
+    return None
+
+
+def _settings_clause(tokens: list[_Token]) -> int | None:
+    """Where the SETTINGS of an INSERT begin: behind its table, and no column of that name."""
+    depth = 0
+    for before, token in pairwise(tokens):
+        depth += (token.text == "(") - (token.text == ")")
+        if token.word == "settings" and not depth and before.word not in ("into", "table") and before.text != ".":
+            return token.start
     return None
 
 
