@@ -1,8 +1,10 @@
 """Disks: full, and broken."""
 
-import resource
+import shutil
+import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
@@ -12,28 +14,61 @@ from chaos.load import Load
 from chaos.stack import Stack
 
 FULL_S = 20.0
+ROOM_BYTES = 300_000_000
+_FILLED_EVERY_S = 0.02
 PARTS_SQL = (
     "SELECT path, rows FROM system.parts WHERE active AND database = 'local' AND table = {table:String} "
     "ORDER BY rows DESC LIMIT 1"
 )
 
 
-@fault("ClickHouse's disk takes nothing for 20 s")
+@fault(f"ClickHouse's disk full for {FULL_S:.0f} s")
 def full(stack: Stack) -> Outcome:
-    """No file may grow (RLIMIT_FSIZE 0), as on a disk that is full: each write fails."""
+    """Its data on a disk of its own, which something else fills. Making one takes root."""
+    outcome = Outcome("every beat; what comes meanwhile too")
+    with _disk_of_its_own(stack) as disk:
 
-    def fill(load: Load) -> float:
-        process = stack.part("ClickHouse")
-        unlimited = process.rlimit(resource.RLIMIT_FSIZE)
-        process.rlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))
-        try:
-            load.await_heard(FULL_S)
-        finally:
-            with suppress(ProcessLookupError):
-                process.rlimit(resource.RLIMIT_FSIZE, unlimited)
-        return time.time()
+        def fill(load: Load) -> float:
+            del load
+            ballast = disk / "ballast"
+            until = time.monotonic() + FULL_S
+            with ballast.open("wb", buffering=0) as file:
+                # Over and over: merges make room, too.
+                while time.monotonic() < until:
+                    with suppress(OSError):
+                        while True:
+                            file.write(bytes(1 << 16))
+                    time.sleep(_FILLED_EVERY_S)
+            ballast.unlink()
+            return time.time()
 
-    return disturbed(stack, Outcome("every beat"), fill)
+        disturbed(stack, outcome, fill)
+    return outcome
+
+
+@contextmanager
+def _disk_of_its_own(stack: Stack) -> Iterator[Path]:
+    """Restarts the stack with its database on a small disk, and back."""
+    data = stack.project / ".moose" / "native_infra" / "clickhouse" / "data"
+    aside = data.with_name("aside")
+    stack.stop()
+    data.rename(aside)
+    data.mkdir()
+    size = sum(file.stat().st_size for file in aside.rglob("*") if file.is_file()) + ROOM_BYTES
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", data], check=True)  # noqa: S603, S607 (ours)
+    try:
+        shutil.copytree(aside, data, dirs_exist_ok=True, symlinks=True)
+        stack.start()
+        yield data
+        stack.stop()
+        shutil.rmtree(aside)
+        shutil.copytree(data, aside, symlinks=True)
+    finally:
+        # Where all has failed somebody may still have files open there.
+        subprocess.run(["umount", "--lazy", data], check=True)  # noqa: S603, S607 (ours)
+    data.rmdir()
+    aside.rename(data)
+    stack.start()
 
 
 @fault("a part of the raw packets' table corrupted, and a restart")
@@ -53,8 +88,10 @@ def corrupted(stack: Stack) -> Outcome:
             spoiled += size
         if not spoiled:
             outcome.broken.append(f"nothing was corrupted: no data in {path}")
-        since = time.time()
+        began = time.time()
         stack.start()
+        since = time.time()
+        outcome.notes.append(f"the restart took {since - began:.1f} s; recovery counts from its end")
         try:
             stack.rows("SELECT count(), max(ant_hr_packet) FROM raw_ant_hr_packet")
             outcome.notes.append(f"{rows} raw packets were in the part; the table answers without them")

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 import time
 from datetime import datetime
 from functools import cache
@@ -102,5 +103,5 @@ def ask[Row: BaseModel](client: MooseClient, sql: str, parameters: dict[str, Any
         rows = _without_session(client.query.ch_client).raw_query(sql, parameters, _AN_ARRAY, fmt="JSONEachRow")
         return _rows_of(row_type).validate_json(rows)
     except Exception as error:  # noqa: BLE001 (whatever it is, its text may hold the SQL and must not reach a client)
-        print(f"query failed: {error}", flush=True)  # noqa: T201 (the process's log)
+        print(f"query failed: {error}", file=sys.stderr)  # noqa: T201 (the process's log; Moose drops what goes to stdout)
         raise StorageUnavailableError("the database could not answer; its log tells why") from None

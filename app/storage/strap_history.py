@@ -9,6 +9,7 @@ are there then.
 
 import contextlib
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class PacketHistory:
                 result = read()
             except ClickHouseError as error:
                 if _unreadable(error):
-                    print(f"history cannot be read: {error}", flush=True)  # noqa: T201 (the process's log)
+                    print(f"history cannot be read: {error}", file=sys.stderr)  # noqa: T201 (the process's log; Moose drops what goes to stdout)
                     return without()
                 self._client = None
                 now = time.monotonic()
