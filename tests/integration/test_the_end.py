@@ -9,11 +9,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 import pytest
+from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from app.heartrate.retention import USUAL_DAYS, variable
 from tests.integration.beatstream import Beatstream
@@ -186,9 +189,29 @@ def test_who_has_only_seconds_left_can_be_erased(beatstream: Beatstream) -> None
     assert 40 not in {number for numbers in old(beatstream).values() for number in numbers}
 
 
-def test_a_crash_of_clickhouse_ends_all(beatstream: Beatstream) -> None:
-    database = next(p for p in beatstream.processes() if "stack.clickhouse" in " ".join(p.cmdline()))
-    database.kill()
+def database(beatstream: Beatstream, module: str) -> psutil.Process:
+    """The server, or what keeps it running."""
+    return next(process for process in beatstream.processes() if module in process.cmdline())
+
+
+def test_a_clickhouse_that_dies_is_started_again(beatstream: Beatstream) -> None:
+    killed = database(beatstream, "stack.clickhouse")
+    killed.kill()
+    wait_for(lambda: killed not in beatstream.processes(), "the server to be gone", 5)
+    sent = beats("770003", datetime.now(UTC) - timedelta(minutes=1), 60)
+    assert beatstream.post("raw_ant_hr_packet", sent).is_success
+    seen = "SELECT count() FROM unified_hr_packet FINAL WHERE device_id = '770003'"
+
+    def stored() -> bool:
+        with suppress(ClickHouseError):
+            return beatstream.rows(seen) == [(60,)]
+        return False
+
+    wait_for(stored, "the beats that came meanwhile", 20)
+
+
+def test_a_clickhouse_that_stays_away_ends_all(beatstream: Beatstream) -> None:
+    database(beatstream, "stack.clickhouse.kept").kill()
     assert beatstream.await_end() == 1
     assert beatstream.processes() == []
     assert beatstream.held_ports() == []
