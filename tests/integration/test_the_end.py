@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import psutil
@@ -127,6 +128,17 @@ def views(beatstream: Beatstream) -> list[tuple[Any, ...]]:
     return beatstream.rows(
         "SELECT name, uuid FROM system.tables WHERE database = 'local' AND engine = 'MaterializedView' ORDER BY name"
     )
+
+
+def test_everything_listens_on_this_machine_only(beatstream: Beatstream) -> None:
+    listening = {
+        ip_address(connection.laddr.ip)
+        for process in beatstream.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening
+    assert all(address.is_loopback for address in listening), listening
 
 
 def test_ctrl_c_leaves_nothing_and_a_restart_finds_everything(beatstream: Beatstream, before: Before) -> None:

@@ -62,7 +62,8 @@ class Echo(BaseHTTPRequestHandler):
 class Proxy:
     """A running nginx."""
 
-    def __init__(self, ports: dict[str, int], upstreams: dict[str, int]) -> None:
+    def __init__(self, folder: Path, ports: dict[str, int], upstreams: dict[str, int]) -> None:
+        self.folder = folder
         self.ports = ports
         self.upstreams = upstreams
         context = ssl.create_default_context()
@@ -123,7 +124,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, upstreams: dict[str, int]) -
         own_user = "user root;" if os.geteuid() == 0 else ""
         process = subprocess.Popen([*command, "-g", f"daemon off; {own_user}"], stdout=log, stderr=log)
     try:
-        running = Proxy(ports, upstreams)
+        running = Proxy(folder, ports, upstreams)
         wait_for(lambda: answers(f"http://127.0.0.1:{ports['8000']}/proxy-health"), "nginx", 10)
         yield running
         running.client.close()
@@ -156,12 +157,17 @@ def lay_out(folder: Path, ports: dict[str, int], upstreams: dict[str, int]) -> N
             text = text.replace(f"http://{name}:{inner}", f"http://127.0.0.1:{upstreams[name]}")
         (folder / "conf.d" / template.stem).write_text(text)
     for name, (user, password) in (("receivers", RECEIVER), ("people", PERSON)):
-        hashed = subprocess.run(["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True)
-        (folder / f"{name}.htpasswd").write_text(f"{user}:{hashed.stdout}")
+        (folder / f"{name}.htpasswd").write_text(entry(user, password))
     subject = ["-subj", f"/CN={DOMAIN}", "-days", "2"]
     files = ["-keyout", str(folder / "tls" / "privkey.pem"), "-out", str(folder / "tls" / "fullchain.pem")]
     request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     subprocess.run([*request, *subject, *files], check=True, capture_output=True)
+
+
+def entry(user: str, password: str) -> str:
+    """A line of a file of passwords."""
+    hashed = subprocess.run(["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True)
+    return f"{user}:{hashed.stdout}"
 
 
 @pytest.mark.parametrize(
@@ -255,6 +261,26 @@ def test_plain_http_is_sent_to_tls_and_other_names_nowhere(proxy: Proxy) -> None
     assert (plain.status_code, plain.headers["Location"]) == (301, f"https://{DOMAIN}/people")
     with pytest.raises(httpx.ConnectError):
         proxy.client.get(f"https://127.0.0.1:{proxy.ports['8443']}/", extensions={"sni_hostname": "evil.example"})
+
+
+def test_who_is_no_longer_in_the_file_is_out(proxy: Proxy) -> None:
+    second = ("usb-2", "lost")
+    file = proxy.folder / "receivers.htpasswd"
+    first = file.read_text()
+    file.write_text(first + entry(*second))
+    assert proxy.ask("/ingest/raw_ant_hr_packet", second).status_code == 200
+    file.write_text(first)
+    assert proxy.ask("/ingest/raw_ant_hr_packet", second).status_code == 401
+    assert proxy.ask("/ingest/raw_ant_hr_packet", RECEIVER).status_code == 200
+
+
+def test_the_log_names_nobody(proxy: Proxy) -> None:
+    for path in ("/api/getUserHeartRateStats?user_name=Quorra", "/api/getPeople?logged=yes"):
+        assert proxy.ask(path, PERSON, headers={"Referer": f"https://{DOMAIN}/?who=Quorra"}).status_code == 200
+    log = proxy.folder / "access.log"
+    wait_for(lambda: "/api/getPeople" in log.read_text(), "the line", 5)
+    assert "/api/getUserHeartRateStats" in log.read_text()
+    assert "Quorra" not in log.read_text()
 
 
 def test_a_receiver_s_name_and_password_may_stand_in_its_url(upstreams: dict[str, int]) -> None:
