@@ -1,42 +1,31 @@
 """What moose-lib imports at its start and Beatstream's processes do not use: left out, until somebody does.
 
 Temporal (workflows are off in moose.config.toml), Redis (`MooseCache`) and sqlglot (`moose_lib.query_builder`) are half
-of what importing moose-lib costs, in each of the stack's Python processes; the Kafka client in Python, which only
-`Stream.send` still uses, and looking for garbage among what is imported are a tenth each. The launcher puts this folder
-on their path (`stack.launcher`), and Python runs a module of this name at its start.
+of what importing moose-lib costs, in each of the stack's Python processes; looking for garbage among what is imported
+is a tenth of the rest. The launcher puts this folder on their path (`stack.launcher`), and Python runs a module of this
+name at its start.
 """  # noqa: INP001 (no package: the folder is on the path)
 
 import gc
-import importlib
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 LEFT_OUT = frozenset({"redis", "sqlglot", "temporalio"})
-LATE = {"kafka"}
-"""Imported as soon as somebody makes something of it."""
 
 OBJECTS_UNTIL_A_LOOK = 50_000
 
 
 class _Absent(type):
-    """A name that may stand in annotations."""
+    """A name that may stand in annotations, and cannot be used."""
 
-    def __call__(cls, *arguments: object, **options: object) -> Any:
-        package = cls.__module__.partition(".")[0]
-        if package in LEFT_OUT:
-            raise RuntimeError(
-                f"{cls.__module__}.{cls.__name__} is left out of this stack (BEATSTREAM_MOOSE_RUNNER=original brings "
-                "it)"
-            )
-        if package in LATE:
-            LATE.remove(package)
-            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-                del sys.modules[name]
-        return getattr(importlib.import_module(cls.__module__), cls.__name__)(*arguments, **options)
+    def __call__(cls, *_arguments: object, **_options: object) -> NoReturn:
+        raise RuntimeError(
+            f"{cls.__module__}.{cls.__name__} is left out of this stack (BEATSTREAM_MOOSE_RUNNER=original brings it)"
+        )
 
 
 class _Module(ModuleType):
@@ -50,8 +39,7 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        package = fullname.partition(".")[0]
-        return ModuleSpec(fullname, self, is_package=True) if package in LEFT_OUT or package in LATE else None
+        return ModuleSpec(fullname, self, is_package=True) if fullname.partition(".")[0] in LEFT_OUT else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _Module(spec.name)

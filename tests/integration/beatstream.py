@@ -93,7 +93,7 @@ class Beatstream:
     def await_end(self) -> int:
         """Wait until the launcher ends by itself; returns its exit code."""
         assert self._process is not None
-        code = self._process.wait(15)
+        code = self._process.wait(30)
         self._process = None
         return code
 

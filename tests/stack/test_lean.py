@@ -22,8 +22,8 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_app_loads_without_what_it_never_uses() -> None:
     done = python(
-        "import app.main, sys, temporalio, redis, sqlglot, kafka\n"
-        "names = ('temporalio', 'redis', 'sqlglot', 'kafka')\n"
+        "import app.main, sys, temporalio, redis, sqlglot\n"
+        "names = ('temporalio', 'redis', 'sqlglot')\n"
         "print({getattr(sys.modules[name], '__file__', None) for name in names})"
     )
     assert done.stdout == "{None}\n", done.stderr
@@ -34,15 +34,3 @@ def test_who_uses_it_is_told() -> None:
     assert done.returncode != 0
     assert "left out of this stack" in done.stderr
     assert "BEATSTREAM_MOOSE_RUNNER=original" in done.stderr
-
-
-def test_what_is_late_comes_when_it_is_used() -> None:
-    done = python(
-        "from moose_lib.commons import KafkaProducer\n"
-        "for _ in range(2):\n"
-        "    try:\n"
-        "        KafkaProducer(bootstrap_servers='127.0.0.1:1', api_version_auto_timeout_ms=1, max_block_ms=1)\n"
-        "    except Exception as error:\n"
-        "        print(type(error).__module__)\n"
-    )
-    assert done.stdout == "kafka.errors\n" * 2, done.stderr
