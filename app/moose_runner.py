@@ -11,13 +11,17 @@ wakes a thread for every message sent; two log lines a message; and records that
 Python encoder. Here librdkafka reads and sends, those two lines are left out (all others are written), and pydantic
 reads and writes JSON.
 
+And what it tells: its log has the reason of each dead letter, which may name somebody. Here the letter alone has it.
+
 `moose_changes.py` tells when all of it is off.
 """
 
 import gc
 import json
 import sys
+import traceback
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -34,7 +38,7 @@ RUNNER = "streaming_function_runner"
 MOST_AT_ONCE = 1000
 """Messages between two commits."""
 
-_LINE_A_MESSAGE, _ACTION_A_MESSAGE = "Message partition=", "Received"
+_LINE_A_MESSAGE, _ACTION_A_MESSAGE, _ACTION_A_LETTER = "Message partition=", "Received", "DeadLetter"
 _DEAD_LETTERS = "DeadLetterQueue"
 _LETTER_CHARACTERS = 10_000
 _BUFFERED_KB = 16_384
@@ -215,6 +219,28 @@ def make_fast(runner: ModuleType) -> None:
         setattr(runner, name, replacement)
 
 
+def name_nobody(runner: ModuleType) -> None:
+    """Leave why a record was refused to its dead letter: the reason tells what stood in it, and others read logs."""
+    cli_log = runner.cli_log
+
+    @wraps(cli_log)
+    def cli_log_without_reasons(line: Any) -> None:
+        if line.action == _ACTION_A_LETTER:
+            line = copy(line)
+            line.message = line.message.partition(":")[0]
+        cli_log(line)
+
+    def print_exc() -> None:
+        if not isinstance(sys.exception(), ValueError):  # so all say that refuse a record
+            traceback.print_exc()
+
+    for name, replacement in (
+        ("cli_log", cli_log_without_reasons),
+        ("traceback", SimpleNamespace(print_exc=print_exc)),
+    ):
+        setattr(runner, name, replacement)
+
+
 def use_librdkafka(runner: ModuleType) -> None:
     """Let librdkafka read and send for the runner; `Stream.send` and all else of Moose keep their own clients."""
     # What the modules made lives as long as the process: no need to look through it over and over. And a batch's
@@ -232,3 +258,4 @@ def _is_runner(module: ModuleType) -> bool:
 if moose_changes.wanted() and _is_runner(sys.modules["__main__"]):
     use_librdkafka(sys.modules["__main__"])
     make_fast(sys.modules["__main__"])
+    name_nobody(sys.modules["__main__"])

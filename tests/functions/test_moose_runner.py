@@ -19,8 +19,9 @@ from confluent_kafka import KafkaException, TopicPartition
 from moose_lib.commons import CliLogData, EnhancedJSONEncoder
 
 from app import moose_runner
+from app.datamodels.stream_record import RejectedRecordError
 from app.datamodels.unified_hr_packet import UnifiedHRPacket
-from app.moose_runner import RUNNER, RunnerConsumer, RunnerProducer, make_fast, use_librdkafka
+from app.moose_runner import RUNNER, RunnerConsumer, RunnerProducer, make_fast, name_nobody, use_librdkafka
 from tests.waiting import wait_for
 
 RECORD = UnifiedHRPacket(
@@ -52,6 +53,24 @@ def test_only_the_lines_of_single_messages_are_left_out(runner: ModuleType) -> N
     runner.log("Consumer ready with 1 partition(s)")
     runner.cli_log(CliLogData(action="DeadLetter", message="sent", message_type=CliLogData.ERROR))
     assert len(runner.lines) == 2
+
+
+def test_a_log_does_not_tell_what_stood_in_a_record(runner: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    name_nobody(runner)
+    letter = CliLogData(action="DeadLetter", message="Sent message to DLQ x: user_name: 'Ada' is no name")
+    runner.cli_log(letter)
+    assert runner.lines[-1].message == "Sent message to DLQ x"
+    assert "Ada" in letter.message
+    runner.cli_log(CliLogData(action="Function", message="Error: all of it"))
+    assert runner.lines[-1].message == "Error: all of it"
+    for error in (RejectedRecordError("user_name: 'Ada' is no name"), KeyError("unexpected")):
+        try:
+            raise error
+        except (ValueError, KeyError):
+            runner.traceback.print_exc()
+    said = capsys.readouterr().err
+    assert "Ada" not in said
+    assert "KeyError: 'unexpected'" in said
 
 
 def test_records_are_written_as_before(runner: ModuleType) -> None:
