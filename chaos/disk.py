@@ -16,10 +16,6 @@ from chaos.stack import Stack
 FULL_S = 20.0
 ROOM_BYTES = 300_000_000
 _FILLED_EVERY_S = 0.02
-PARTS_SQL = (
-    "SELECT path, rows FROM system.parts WHERE active AND database = 'local' AND table = {table:String} "
-    "ORDER BY rows DESC LIMIT 1"
-)
 
 
 @fault(f"ClickHouse's disk full for {FULL_S:.0f} s")
@@ -78,16 +74,15 @@ def corrupted(stack: Stack) -> Outcome:
 
     def corrupt(load: Load) -> float:
         del load
-        ((path, rows),) = stack.rows(PARTS_SQL, table="raw_ant_hr_packet")
+        ((paths,),) = stack.rows("SELECT data_paths FROM system.tables WHERE name = 'raw_ant_hr_packet'")
         # The load goes on while the database is away: senders keep what they hear.
         stack.stop()
-        spoiled = 0
-        for file in Path(str(path)).glob("*.bin"):
-            size = file.stat().st_size
-            file.write_bytes(b"\xa5" * size)
-            spoiled += size
-        if not spoiled:
-            outcome.broken.append(f"nothing was corrupted: no data in {path}")
+        part = max(Path(paths[0]).glob("*_*_*_*"), key=_data_bytes)
+        rows = (part / "count.txt").read_text()
+        if not _data_bytes(part):
+            outcome.broken.append(f"nothing was corrupted: no data in {part}")
+        for file in part.glob("*.bin"):
+            file.write_bytes(b"\xa5" * file.stat().st_size)
         began = time.time()
         stack.start()
         since = time.time()
@@ -101,3 +96,7 @@ def corrupted(stack: Stack) -> Outcome:
         return since
 
     return disturbed(stack, outcome, corrupt)
+
+
+def _data_bytes(part: Path) -> int:
+    return sum(file.stat().st_size for file in part.glob("*.bin"))
