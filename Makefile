@@ -1,7 +1,7 @@
 # Every command sets up what it needs, from the package registries only.
 STACK ?= embedded
 export STACK
-# Anything: benchmarks that end within three minutes.
+# Anything: benchmarks that end in four minutes.
 QUICK ?=
 export QUICK
 # Anything: `make audit` fails where nobody could be asked.

@@ -144,7 +144,8 @@ class _Watch:
             raise RuntimeError(f"nobody appeared within {APPEAR_S:.0f} s")
 
     async def _latest(self, moose: httpx.AsyncClient) -> list[dict[str, Any]]:
-        parameters = {"users": self._names} if self._names else {}
+        # As many as there may be: with other benchmarks' people on the stack, ours are not among the highest.
+        parameters = {"users": self._names} if self._names else {"limit": "1000"}
         answer = await moose.get("/api/getLatestUserHeartRates", params=parameters)
         entries: list[dict[str, Any]] = answer.raise_for_status().json()["entries"]
         return [entry for entry in entries if entry["user_id"] and entry["hr_timestamp_seconds"] > self._began]

@@ -36,11 +36,18 @@ window.addEventListener("beatstream:beat", ({detail}) =>
 
 
 class Group:
-    """People whose every beat has another heart rate than the one before."""
+    """People whose every beat has another heart rate than the one before, with straps that nobody has used before.
+
+    A strap that told its first beats over again would tell nothing new.
+    """
+
+    _used = 0
 
     def __init__(self, url: str, count: int) -> None:
         self._url = url
-        self._wearers = {str(900_001 + number): 5_001 + number for number in range(count)}
+        numbers = range(Group._used + 1, Group._used + 1 + count)
+        self._wearers = {str(900_000 + number): 5_000 + number for number in numbers}
+        Group._used += count
         self.posted: dict[tuple[str, int, int], float] = {}
         """When the first packet of a beat was posted, by wearer, heart rate, and round of heart rates."""
 
