@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import pairwise
 from random import Random
+from typing import Self
 
+from app.heartrate.beat_tracker import Beat as TrackedBeat
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.profile import TICKS_PER_SECOND
 from scripts.delivery.records import Clockface, Record, assignment, raw_records
@@ -34,6 +36,12 @@ class Expected:
     heart_rate: int | None
     rr_ms: float | None
 
+    @classmethod
+    def of(cls, beat: TrackedBeat) -> Self:
+        """As a tracker tells it."""
+        rr_ms = None if beat.rr_ticks is None else beat.rr_ticks * 1000 / TICKS_PER_SECOND
+        return cls(beat.time_us / SECOND_US, beat.heart_rate, rr_ms)
+
 
 @dataclass(slots=True)
 class Comparison:
@@ -45,6 +53,15 @@ class Comparison:
     """Rows that are nobody's heartbeat."""
     wrong: int = 0
     """Heartbeats with another RR interval, heart rate or wearer."""
+
+
+def told(packets: Iterable[tuple[bytes, int]]) -> list[TrackedBeat]:
+    """The beats that an undisturbed tracker makes of a strap's packets (payload, µs since 1970), as told last."""
+    tracker = BeatTracker()
+    newest = {
+        (beat.epoch, beat.beat_count): beat for payload, at_us in packets for beat in tracker.push(payload, at_us)
+    }
+    return [newest[identity] for identity in sorted(newest)]
 
 
 class Person:
@@ -85,13 +102,8 @@ class Person:
 
         What an undisturbed tracker makes of them, checked here against the heart that beat: each beat, each interval.
         """
-        tracker = BeatTracker()
-        told = {}
         heard = self._on_air[: self.sent]
-        for sent in heard:
-            for beat in tracker.push(sent.payload, sent.at_us):
-                told[beat.beat_count] = beat
-        beats = [told[count] for count in sorted(told)]
+        beats = told((sent.payload, sent.at_us) for sent in heard)
         if not beats:
             return []
         true = [beat for beat in self._felt if beat.at_us <= heard[-1].at_us]
@@ -102,14 +114,7 @@ class Person:
         for beat, heartbeat, interval in zip(beats, true, intervals, strict=True):
             assert (beat.rr_ticks, beat.heart_rate) == (interval, heartbeat.heart_rate), f"strap {self.device_id}"
             assert -DRIFT_US <= beat.time_us - heartbeat.at_us <= SLOT_US, f"strap {self.device_id}"
-        return [
-            Expected(
-                beat.time_us / SECOND_US,
-                beat.heart_rate,
-                None if beat.rr_ticks is None else beat.rr_ticks * 1000 / TICKS_PER_SECOND,
-            )
-            for beat in beats
-        ]
+        return [Expected.of(beat) for beat in beats]
 
     def _noted(self, beats: Iterator[Beat]) -> Iterator[Beat]:
         for beat in beats:

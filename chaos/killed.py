@@ -1,5 +1,6 @@
 """kill -9 of each process in turn."""
 
+import signal
 import time
 from contextlib import closing
 from functools import partial
@@ -25,11 +26,11 @@ BESIDE = {
 """Functions that no beat of the load passes, and what they read."""
 
 
-def _kill(stack: Stack, part: str, load: Load) -> float:
+def _kill(stack: Stack, part: str, load: Load, *, by: signal.Signals = signal.SIGKILL) -> float:
     del load
     process = stack.part(part)
     since = time.time()
-    process.kill()
+    process.send_signal(by)
     return since
 
 
@@ -67,15 +68,11 @@ for _name, _stream in BESIDE.items():
 @fault("SIGTERM of ClickHouse")
 def clickhouse_asked(stack: Stack) -> Outcome:
     """As somebody who stops the wrong service."""
-
-    def ask(load: Load) -> float:
-        del load
-        process = stack.part("ClickHouse")
-        since = time.time()
-        process.terminate()
-        return since
-
-    return disturbed(stack, Outcome("every beat; a new one in getLatestUserHeartRates"), ask)
+    return disturbed(
+        stack,
+        Outcome("every beat; a new one in getLatestUserHeartRates"),
+        partial(_kill, stack, "ClickHouse", by=signal.SIGTERM),
+    )
 
 
 @fault("kill -9 of the wall")

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
 from chaos.group import SECOND_US, Comparison, Group
+from chaos.stack import Stack
 from scripts.delivery.sink import ASSIGNMENT, RAW
 from scripts.ingest_foo.sender import Sender, http_sink
 from scripts.ingest_foo.spool import Spool
-from tests.integration.beatstream import Beatstream
 from tests.waiting import wait_for
 
 STRAPS = 60
@@ -26,7 +24,7 @@ class Load:
     """A group whose packets go to a stack. `copies`: each packet is sent so often."""
 
     def __init__(
-        self, stack: Beatstream, folder: Path, *, behind_s: float = 0.0, pace: float = 1.0, copies: int = 1
+        self, stack: Stack, folder: Path, *, behind_s: float = 0.0, pace: float = 1.0, copies: int = 1
     ) -> None:
         self.stack = stack
         self.group = Group(STRAPS, round((time.time() - behind_s) * SECOND_US))
@@ -64,12 +62,7 @@ class Load:
 
     def newest_beat(self) -> float:
         """The newest beat of the group that the API shows; 0: none, or no answer."""
-        names = ",".join(person.name for person in self.group.people)
-        try:
-            answer = self.stack.http.get("/api/getLatestUserHeartRates", params={"users": names}, timeout=2.0)
-            return max((entry["hr_timestamp_seconds"] for entry in answer.json()["entries"]), default=0.0)
-        except (httpx.HTTPError, ValueError, KeyError):
-            return 0.0
+        return self.stack.newest_beat(users=",".join(person.name for person in self.group.people))
 
     def stop_hearing(self) -> None:
         """No packet comes any more."""
@@ -125,7 +118,7 @@ class Load:
 
 
 @contextmanager
-def running(stack: Beatstream, *, behind_s: float = 0.0, pace: float = 1.0, copies: int = 1) -> Iterator[Load]:
+def running(stack: Stack, *, behind_s: float = 0.0, pace: float = 1.0, copies: int = 1) -> Iterator[Load]:
     """A load that has begun, and ends in any case."""
     with TemporaryDirectory(prefix="beatstream-chaos-spool-") as folder:
         load = Load(stack, Path(folder), behind_s=behind_s, pace=pace, copies=copies)

@@ -3,16 +3,13 @@
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
-from app.heartrate.beat_tracker import BeatTracker
-from app.heartrate.profile import TICKS_PER_SECOND
 from chaos.fault import AFTER_S, BEFORE_S, RECOVERY_TIMEOUT_S, Outcome, fault
+from chaos.group import Expected, told
 from chaos.load import STRAPS
 from chaos.stack import Stack
 from tests.integration.receiver import Receiver
@@ -23,9 +20,6 @@ STEPPED_AFTER_S = 10
 SECOND_SEED = 4711
 NEAR_S = 1.0
 """A moment further off than this is a wrong one: packets wait in the radio and in USB for some hundred ms at most."""
-
-Told = tuple[float | None, int | None]
-"""RR interval, ms, and heart rate, bpm."""
 
 
 @fault("kill -9 of ingest-foo")
@@ -87,24 +81,18 @@ def _end(process: subprocess.Popen[str], receiver: Receiver, outcome: Outcome) -
 
 
 def _await_beat_after(stack: Stack, since: float) -> None:
-    def seen() -> bool:
-        with suppress(httpx.HTTPError, ValueError, KeyError):
-            entries = stack.http.get("/api/getLatestUserHeartRates", timeout=2.0).json()["entries"]
-            return any(entry["hr_timestamp_seconds"] > since for entry in entries)
-        return False
-
-    wait_for(seen, "a new beat to be seen", RECOVERY_TIMEOUT_S, every_s=0.05)
+    wait_for(lambda: stack.newest_beat() > since, "a new beat to be seen", RECOVERY_TIMEOUT_S, every_s=0.05)
 
 
 def _compare(stack: Stack, receiver: Receiver, outcome: Outcome) -> None:
     """By strap: what a tracker makes of the sent packets, beside what is stored."""
     stack.await_settled()
     for device, packets in receiver.sent().items():
-        expected = _beats(packets)
+        expected = [Expected.of(beat) for beat in told((bytes.fromhex(payload), at_us) for payload, at_us in packets)]
         stored = [
-            (float(at), (rr_ms, heart_rate))
-            for at, rr_ms, heart_rate in stack.rows(
-                "SELECT hr_timestamp_seconds, rr_interval_ms, hr_value FROM unified_hr_packet FINAL "
+            Expected(*row)
+            for row in stack.rows(
+                "SELECT hr_timestamp_seconds, hr_value, rr_interval_ms FROM unified_hr_packet FINAL "
                 "WHERE device_id = {device:String} ORDER BY hr_timestamp_seconds",
                 device=device,
             )
@@ -113,24 +101,16 @@ def _compare(stack: Stack, receiver: Receiver, outcome: Outcome) -> None:
         _hold_beside(expected, stored, outcome)
 
 
-def _beats(packets: list[tuple[str, int]]) -> list[tuple[float, Told]]:
-    tracker = BeatTracker()
-    told: dict[tuple[int, int], tuple[float, Told]] = {}
-    for payload, at_us in packets:
-        for beat in tracker.push(bytes.fromhex(payload), at_us):
-            rr_ms = None if beat.rr_ticks is None else beat.rr_ticks * 1000 / TICKS_PER_SECOND
-            told[beat.epoch, beat.beat_count] = (beat.time_us / 1e6, (rr_ms, beat.heart_rate))
-    return sorted(told.values(), key=lambda beat: beat[0])
-
-
-def _hold_beside(expected: list[tuple[float, Told]], stored: list[tuple[float, Told]], outcome: Outcome) -> None:
+def _hold_beside(expected: list[Expected], stored: list[Expected], outcome: Outcome) -> None:
     """Beats have no names of their own, but hardly two intervals in a row are alike: as texts are compared."""
-    matcher = SequenceMatcher(None, [beat for _, beat in expected], [beat for _, beat in stored], autojunk=False)
+    told_by, found_in = ([(beat.rr_ms, beat.heart_rate) for beat in beats] for beats in (expected, stored))
+    matcher = SequenceMatcher(None, told_by, found_in, autojunk=False)
     for operation, first, last, first_stored, last_stored in matcher.get_opcodes():
         ours, theirs = last - first, last_stored - first_stored
         if operation == "equal":
             outcome.wrong += sum(
-                abs(expected[first + at][0] - stored[first_stored + at][0]) > NEAR_S for at in range(ours)
+                abs(beat.at_s - found.at_s) > NEAR_S
+                for beat, found in zip(expected[first:last], stored[first_stored:last_stored], strict=True)
             )
         else:
             outcome.wrong += min(ours, theirs)

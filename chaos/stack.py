@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 
+import httpx
 import psutil
 
 from benchmarks.stack import process_name
@@ -20,6 +21,14 @@ class Stack(Beatstream):
         began = time.monotonic()
         self.start()
         return time.monotonic() - began
+
+    def newest_beat(self, **parameters: str) -> float:
+        """The newest beat, Unix time, that getLatestUserHeartRates shows; 0: none, or no answer."""
+        try:
+            answer = self.http.get("/api/getLatestUserHeartRates", params=parameters, timeout=2.0)
+            return max((entry["hr_timestamp_seconds"] for entry in answer.json()["entries"]), default=0.0)
+        except (httpx.HTTPError, ValueError, KeyError):
+            return 0.0
 
     def named(self) -> dict[str, psutil.Process]:
         """Its processes by what people call them."""

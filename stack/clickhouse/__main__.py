@@ -34,7 +34,7 @@ def main() -> int:
 
 def _settle(data: Path) -> None:
     """Make the data folder all there is: for relative and temporary files, and, where Linux can, for everything."""
-    temporary = data / "beatstream_tmp"
+    temporary = data / config.TEMPORARY
     temporary.mkdir(parents=True, exist_ok=True)
     os.environ["TMPDIR"] = str(temporary)
     os.chdir(data)

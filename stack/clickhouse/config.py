@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, parse
 
+TEMPORARY = "beatstream_tmp"
+"""Within the data folder: temporary files of the engine, and data that is being inserted."""
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text says why."""

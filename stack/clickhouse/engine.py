@@ -18,9 +18,9 @@ from typing import Any
 
 import chdb
 
+from stack.clickhouse.config import TEMPORARY
+
 KEPT_CONNECTIONS = 32
-TEMPORARY = "beatstream_tmp"
-"""Within the data folder: temporary files of the engine, and data that is being inserted."""
 INSERTING = "insert-"
 
 _OBJECTS_OF_PYTHON = frozenset(("arrowtable", "dataframe", "datastore"))
