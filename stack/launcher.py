@@ -29,6 +29,7 @@ STOP_GRACE_S = 6.0
 CLICKHOUSE_BACK_WITHIN_S = 10.0
 """One that dies is started again where it came from (`stack/clickhouse/kept.py`), which takes a second or two."""
 
+WATCHED_EVERY_S = 0.25
 _POLL_S = 0.1
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -110,7 +111,7 @@ class Stack:
         """Return only by exception: `Stopped` when asked to end, `StackError` when a part has ended."""
         while True:
             self.check()
-            time.sleep(1.0)
+            time.sleep(WATCHED_EVERY_S)
 
     def _prepare(self) -> None:
         try:

@@ -26,6 +26,12 @@ _PR_SET_CHILD_SUBREAPER = 36
 RESTART_AFTER_S = 1.0
 """A part that is started anew whenever it ends is so at most this often."""
 
+LEFT_GRACE_S = 0.5
+"""Enough for ClickHouse to close its files. Moose would take 10 s, and whoever wants to start again waits."""
+
+KILLED_WITHIN_S = 2.0
+_LOOK_EVERY_S = 0.05
+
 
 class _Part(NamedTuple):
     """How to start a part."""
@@ -105,7 +111,7 @@ class Processes:
     def end_leftovers(self) -> int:
         """End what an earlier launcher of this state folder left behind when it was killed; tell how many."""
         left = [process for process in psutil.process_iter() if process.pid != os.getpid() and self._is_ours(process)]
-        _end(left, 2.0)
+        _end(left, LEFT_GRACE_S)
         return len(left)
 
     def _is_ours(self, process: psutil.Process) -> bool:
@@ -118,10 +124,26 @@ class Processes:
 def _end(processes: list[psutil.Process], grace_s: float) -> None:
     for process in processes:
         _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(processes, timeout=grace_s)
+    alive = _await_end(processes, grace_s)
     for process in alive:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=2.0)
+    _await_end(alive, KILLED_WITHIN_S)
+
+
+def _await_end(processes: list[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Those that still run after so long. A zombie has ended, though its parent may take its time to see to it."""
+    deadline = time.monotonic() + within_s
+    while (alive := [each for each in processes if _runs(each)]) and time.monotonic() < deadline:
+        psutil.wait_procs(alive, timeout=_LOOK_EVERY_S)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        # The first thread may be gone and the others still hold ports.
+        return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

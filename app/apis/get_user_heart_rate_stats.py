@@ -1,7 +1,6 @@
 """GET /api/getUserHeartRateStats: each person's lowest, highest and mean heart rate over a span of time."""
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Optional
 
 from moose_lib import Api, MooseClient
@@ -72,10 +71,11 @@ def stats(
     rows = ask(client, _by("user_name", conditions), parameters, _Row)
     if any(row.lowest_user_id != row.highest_user_id for row in rows):
         rows = ask(client, _by("user_name, user_id", conditions), parameters, _Row)
-    rows.sort(key=lambda row: (*_who(row), row.last_updated))
-    entries = [_entry(list(same)) for _, same in groupby(rows, key=_who)]
-    entries.sort(key=lambda entry: (entry.user_id, entry.user_name))
-    return entries
+    of_each: dict[tuple[int, str], _Row] = {}
+    for row in rows:
+        who = _who(row)
+        of_each[who] = _both(of_each[who], row) if who in of_each else row
+    return [_entry(of_each[who]) for who in sorted(of_each)]
 
 
 def _by(key: str, conditions: Iterable[str]) -> str:
@@ -108,20 +108,33 @@ def _who(row: _Row) -> tuple[int, str]:
     return row.lowest_user_id, "" if row.lowest_user_id else row.user_name
 
 
-def _entry(rows: list[_Row]) -> StatsEntry:
-    """Of a person's names, the newest last."""
-    rated = [row for row in rows if row.rated_seconds]
+def _both(one: _Row, other: _Row) -> _Row:
+    """A person's under two names: the newer name."""
+    newer = max(one, other, key=lambda row: row.last_updated)
+    rated = [row for row in (one, other) if row.rated_seconds] or [newer]
+    return newer.model_copy(
+        update={
+            "rated_seconds": one.rated_seconds + other.rated_seconds,
+            "sum_of_means": one.sum_of_means + other.sum_of_means,
+            "lowest": min(row.lowest for row in rated),
+            "highest": max(row.highest for row in rated),
+            "beat_count": one.beat_count + other.beat_count,
+            "first_beat": min(one.first_beat, other.first_beat),
+        }
+    )
+
+
+def _entry(row: _Row) -> StatsEntry:
+    rated = row.rated_seconds > 0
     return StatsEntry(
-        user_id=rows[-1].lowest_user_id,
-        user_name=rows[-1].user_name,
-        min_heart_rate=min((row.lowest for row in rated), default=None),
-        max_heart_rate=max((row.highest for row in rated), default=None),
-        avg_heart_rate=sum(row.sum_of_means for row in rated) / sum(row.rated_seconds for row in rated)
-        if rated
-        else None,
-        beat_count=sum(row.beat_count for row in rows),
-        first_beat=min(row.first_beat for row in rows),
-        last_updated=rows[-1].last_updated,
+        user_id=row.lowest_user_id,
+        user_name=row.user_name,
+        min_heart_rate=row.lowest if rated else None,
+        max_heart_rate=row.highest if rated else None,
+        avg_heart_rate=row.sum_of_means / row.rated_seconds if rated else None,
+        beat_count=row.beat_count,
+        first_beat=row.first_beat,
+        last_updated=row.last_updated,
     )
 
 

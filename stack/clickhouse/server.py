@@ -137,16 +137,19 @@ class ClickHouseApp:
         if path not in ("/", "/query") or request.method not in ("GET", "POST", "HEAD"):
             return _Response(404, b"There is no handle " + path.encode() + b"\n", {"Content-Type": "text/plain"})
         loop = asyncio.get_running_loop()
+        # Here and not on the thread: that is all there is of most requests.
+        first = await receive()
 
         def body() -> Iterator[bytes]:
-            """The body's chunks, fetched from the event loop by the thread that runs the statement."""
+            """The body's chunks; those behind the first are fetched from the event loop by the statement's thread."""
+            message = first
             while True:
-                message = asyncio.run_coroutine_threadsafe(_receive(receive), loop).result()
                 if message["type"] == "http.disconnect":
                     raise wire.WireError("the client went away")
                 yield message.get("body", b"")
                 if not message.get("more_body", False):
                     return
+                message = asyncio.run_coroutine_threadsafe(_receive(receive), loop).result()
 
         try:
             return await loop.run_in_executor(self._threads, self._serve, request, body())

@@ -1,17 +1,19 @@
-"""What the stack's processes leave out of moose-lib: the whole app loads without it, and its use says so."""
+"""How Moose's Python processes start: the whole app loads with less of moose-lib, and hearts come first."""
 
 import os
 import subprocess
 import sys
+
+import pytest
 
 from tests.integration.beatstream import REPOSITORY
 
 LEAN = REPOSITORY / "stack" / "lean"
 
 
-def python(code: str) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(LEAN)])},
         capture_output=True,
@@ -34,3 +36,19 @@ def test_who_uses_it_is_told() -> None:
     assert done.returncode != 0
     assert "left out of this stack" in done.stderr
     assert "BEATSTREAM_MOOSE_RUNNER=original" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "behind"),
+    [
+        ([], 0),
+        (["moose_lib.streaming.streaming_function_runner", '{"name":"raw_ant_hr_packet_1"}'], 0),
+        (["moose_lib.streaming.streaming_function_runner", '{"name":"processed_ant_hr_packet"}'], 0),
+        (["moose_lib.streaming.streaming_function_runner", '{"name":"bluetooth_hr_packet"}'], 0),
+        (["moose_lib.streaming.streaming_function_runner", '{"name":"person_profile"}'], 10),
+        (["moose_lib.streaming.streaming_function_runner", '{"name":"erasure_request"}'], 10),
+    ],
+)
+def test_hearts_come_first(arguments: list[str], behind: int) -> None:
+    done = python(f"import os\nprint(os.nice(0) - {os.nice(0)})", *arguments)
+    assert done.stdout == f"{behind}\n", done.stderr
