@@ -11,6 +11,7 @@ import json
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from app.heartrate.encoder import CommonFields
 from app.heartrate.pages import COMMON_INVALID, event_times_computed
 from app.heartrate.profile import FIRST_COMMAND_PAGE, LAST_COMMAND_PAGE, PAGE_MASK, TICKS_PER_SECOND, DataPage
 from app.heartrate.sensor_clock import SensorClock
@@ -401,6 +402,26 @@ class BeatTracker:
             self._formula_hits = 0
 
     # --- going on elsewhere
+
+    def recall(self, beat: Beat, received_us: int) -> None:
+        """Take a beat that was told before, in the place of the packet that told it, heard at `received_us`.
+
+        For where the packets since a snapshot are lost: in the order told, the beats since then bring the tracker to
+        where it tells none of them again, and the next ones as it would have.
+        """
+        if beat.epoch != self._epoch:
+            self._epoch, self._known, self._clock = beat.epoch, {}, SensorClock()
+        if beat.beat_count > self._count:
+            self._count, self._ticks = beat.beat_count, beat.ticks
+            self._note_heard(CommonFields(beat.ticks, beat.beat_count, beat.heart_rate).encode(), received_us)
+            self._clock.hear(beat.ticks, received_us)
+        self._newest_time_us = max(self._newest_time_us, beat.time_us)
+        self._settled = False
+        self._formula_hits = COMPUTED_AFTER if beat.rr_computed else 0
+        known = _Known(beat.ticks, beat.heart_rate, beat.time_us, heard=beat.heart_rate is not None, silent=False)
+        known.told, known.has_rr = beat.revision + 1, beat.rr_ticks is not None
+        self._known[beat.beat_count] = known
+        self._known = {count: each for count, each in self._known.items() if count > self._count - RING_BEATS}
 
     def snapshot(self) -> str:
         """All of the tracker, as text: `restore` gives one that goes on exactly alike."""

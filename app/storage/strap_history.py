@@ -24,8 +24,9 @@ from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
-from app.heartrate.beat_tracker import BeatTracker
+from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
+from app.heartrate.profile import TICKS_PER_SECOND
 from app.heartrate.strap_tracker import LANE_REACH_US
 from app.storage import kafka
 from app.storage.clickhouse import connect
@@ -44,6 +45,14 @@ _BROKER_TIMEOUT_S = 5.0
 BLUETOOTH_REACH_US = 600_000_000
 
 _RETRY_S = 0.05
+
+_BETWEEN = """
+    device_id = {device:String}
+    AND received_at BETWEEN fromUnixTimestamp64Micro({from_us:Int64}) AND fromUnixTimestamp64Micro({before_us:Int64})
+    AND (toUnixTimestamp64Micro(received_at), packet_count) > ({from_us:Int64}, {from_count:UInt64})
+    AND (toUnixTimestamp64Micro(received_at), packet_count) < ({before_us:Int64}, {before_count:UInt64})
+"""
+"""In SQL: what was received of a strap between two packets, both left out; `_between` gives the values."""
 
 _CODE = re.compile(r"code: (\d+)", re.IGNORECASE)
 _UNREADABLE = frozenset((32, 33, 40, 107, 226, 228, 246, 271, 432, 740))
@@ -136,20 +145,10 @@ class PacketHistory:
             SELECT DISTINCT
                 {self._payload}, toUnixTimestamp64Micro(received_at) AS at, ifNull(receiver_id, ''), packet_count
             FROM {self._table}
-            WHERE device_id = {{device:String}}
-              AND received_at >= fromUnixTimestamp64Micro({{from_us:Int64}})
-              AND received_at <= fromUnixTimestamp64Micro({{before_us:Int64}})
-              AND (at, packet_count) > ({{from_us:Int64}}, {{from_count:UInt64}})
-              AND (at, packet_count) < ({{before_us:Int64}}, {{before_count:UInt64}})
+            WHERE {_BETWEEN}
             ORDER BY at, packet_count
             """,  # noqa: S608 (own table's name)
-            {
-                "device": device_id,
-                "from_us": from_us,
-                "from_count": from_count,
-                "before_us": packet.received_at_us,
-                "before_count": packet.packet_count,
-            },
+            _between(device_id, packet, from_us, from_count),
         )
         return [StoredPacket(*row) for row in rows]
 
@@ -174,6 +173,16 @@ class PacketHistory:
         if self._client is None:
             self._client = connect()
         return [tuple(row) for row in self._client.query(sql, parameters).result_rows]
+
+
+def _between(device_id: str, packet: StoredPacket, from_us: int, from_count: int) -> dict[str, Any]:
+    return {
+        "device": device_id,
+        "from_us": from_us,
+        "from_count": from_count,
+        "before_us": packet.received_at_us,
+        "before_count": packet.packet_count,
+    }
 
 
 def _unreadable(error: ClickHouseError) -> bool:
@@ -203,8 +212,9 @@ class StrapHistory:
     ) -> tuple[BeatTracker, list[StoredPacket]]:
         """The newest tracker stored before a packet (new if none), and the raw packets from then up to that packet.
 
-        `await_packet` waits until the packet is in the table, which shows that all before it are. Where ClickHouse does
-        not answer for `ANSWER_TIMEOUT_S`, the history is empty.
+        `await_packet` waits until the packet is in the table, which shows that all before it are. Where the packets lie
+        in a part that is corrupted, the beats that were stored of them bring the tracker to where none is told again.
+        Where ClickHouse does not answer for `ANSWER_TIMEOUT_S`, the history is empty.
         """
 
         def newest() -> tuple[BeatTracker, int, int]:
@@ -216,9 +226,35 @@ class StrapHistory:
             newest, lambda: (BeatTracker(), packet.received_at_us, 0)
         )
         since = self._packets.patiently(
-            lambda: self._packets.before(device_id, packet, from_us, from_count), list[StoredPacket]
+            lambda: self._packets.before(device_id, packet, from_us, from_count), lambda: None
         )
-        return tracker, since
+        if since is not None:
+            return tracker, since
+        told = self._packets.patiently(
+            lambda: self._beats_before(device_id, packet, from_us, from_count), list[tuple[Beat, int]]
+        )
+        for beat, received_us in told:
+            tracker.recall(beat, received_us)
+        return tracker, []
+
+    def _beats_before(
+        self, device_id: str, packet: StoredPacket, from_us: int, from_count: int
+    ) -> list[tuple[Beat, int]]:
+        """The beats told by the packets that `PacketHistory.before` would give, and when those were received, µs."""
+        rows = self._packets.query(
+            f"""
+            SELECT
+                epoch, heart_beat_count, toInt64(round(last_beat_time * {TICKS_PER_SECOND})) AS ticks,
+                toInt64(round(previous_beat_time * {TICKS_PER_SECOND})) AS previous_ticks, ticks - previous_ticks,
+                rr_method, calculated_heart_rate, toUnixTimestamp64Micro(beat_at), rr_computed, revision,
+                toUnixTimestamp64Micro(received_at) AS at
+            FROM {processed_ant_hr_packet_pipeline.get_table().name}
+            WHERE {_BETWEEN}
+            ORDER BY at, packet_count, heart_beat_count, revision
+            """,  # noqa: S608 (own table's name)
+            _between(device_id, packet, from_us, from_count),
+        )
+        return [(Beat(*beat), received_us) for *beat, received_us in rows]
 
     def _newest_tracker(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, int, int]:
         from_us = packet.received_at_us - LANE_REACH_US
@@ -226,17 +262,10 @@ class StrapHistory:
             f"""
             SELECT tracker_state, toUnixTimestamp64Micro(received_at) AS at, packet_count
             FROM {processed_ant_hr_packet_pipeline.get_table().name}
-            WHERE device_id = {{device:String}} AND isNotNull(tracker_state)
-              AND received_at >= fromUnixTimestamp64Micro({{from_us:Int64}})
-              AND (at, packet_count) < ({{before_us:Int64}}, {{before_count:UInt64}})
+            WHERE {_BETWEEN} AND isNotNull(tracker_state)
             ORDER BY at DESC, packet_count DESC LIMIT 1
             """,  # noqa: S608 (own table's name)
-            {
-                "device": device_id,
-                "from_us": from_us,
-                "before_us": packet.received_at_us,
-                "before_count": packet.packet_count,
-            },
+            _between(device_id, packet, from_us, 0),
         )
         if not stored:
             return BeatTracker(), from_us, 0

@@ -59,12 +59,14 @@ class _Connection:
         connect: Any = chdb.connect  # untyped
         self._chdb = connect(str(path))
         self._path = path
+        self.spoilt = False
+        """Not to be used any more."""
 
     def query(self, sql: str, output_format: str, parameters: Mapping[str, str]) -> Result:
         if output_format.lower() in _OBJECTS_OF_PYTHON:
             raise EngineError(73, f"Code: 73. DB::Exception: Unknown format {output_format}. (UNKNOWN_FORMAT)")
         began = time.monotonic_ns()
-        with _engine_errors():
+        with self._errors():
             result = self._chdb.query(sql, output_format, params=dict(parameters))
             return Result(
                 bytes(result.bytes()),
@@ -79,7 +81,7 @@ class _Connection:
         with _file_of(chunks, self._path / TEMPORARY) as file:
             name = str(file).replace("\\", "\\\\").replace("'", "\\'")
             began = time.monotonic_ns()
-            with _engine_errors():
+            with self._errors():
                 done = self._chdb.query(f"{sql} FROM INFILE '{name}' {settings} FORMAT {input_format}", "Null")
                 return Result(
                     b"",
@@ -88,18 +90,25 @@ class _Connection:
                     elapsed_ns=time.monotonic_ns() - began,
                 )
 
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (chdb.ChdbError, RuntimeError) as error:
+            self._drain()
+            text = str(error)
+            found = _CODE.search(text)
+            raise EngineError(int(found.group(1)) if found else 1001, text) from error
+
+    def _drain(self) -> None:
+        # What a statement had put out before it failed would come before the answer of the next one (chDB 4.4.0).
+        try:
+            self._chdb.query("SELECT 1", "Null")
+        except (chdb.ChdbError, RuntimeError):
+            self.spoilt = True
+
     def close(self) -> None:
         self._chdb.close()
-
-
-@contextmanager
-def _engine_errors() -> Iterator[None]:
-    try:
-        yield
-    except (chdb.ChdbError, RuntimeError) as error:
-        text = str(error)
-        found = _CODE.search(text)
-        raise EngineError(int(found.group(1)) if found else 1001, text) from error
 
 
 @contextmanager
@@ -203,7 +212,7 @@ class Engine:
             yield connection
             healthy = True
         except EngineError:
-            healthy = True
+            healthy = not connection.spoilt
             raise
         finally:
             self._give_back(scope, connection, healthy=healthy)
@@ -252,9 +261,13 @@ class Engine:
             _set_up(session.connection, scope)
             yield SessionEngine(session.connection)
         finally:
-            for setting, _ in scope[1]:
-                session.connection.query(f"SET {setting} = DEFAULT", "Null", {})
-            session.expires = time.monotonic() + timeout_s
+            if session.connection.spoilt:
+                # It ends as if it had run out: the next request that names it begins anew.
+                session.expires = 0.0
+            else:
+                for setting, _ in scope[1]:
+                    session.connection.query(f"SET {setting} = DEFAULT", "Null", {})
+                session.expires = time.monotonic() + timeout_s
             session.lock.release()
 
     def close(self) -> None:

@@ -57,6 +57,16 @@ def test_clickhouse_connect_sees_errors_and_goes_on(client: Client) -> None:
     assert client.command("SELECT 7") == 7
 
 
+@pytest.mark.parametrize("session", [{}, {"session_id": "fails"}])
+def test_what_a_statement_put_out_before_it_failed_is_in_nobody_s_answer(
+    server: Server, session: dict[str, str]
+) -> None:
+    sql = "SELECT number, throwIf(number = 90000) FROM numbers(100000) SETTINGS max_block_size = 1000"
+    for _ in range(3):
+        assert server.ask(sql, None, **session).status_code == 500
+        assert server.text("SELECT 1", **session) == "1"
+
+
 def test_clickhouse_rs_gets_compressed_blocks(server: Server) -> None:
     answer = server.ask(
         "SELECT toUInt8(7) AS seven, 'x' AS text",

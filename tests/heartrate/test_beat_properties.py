@@ -111,6 +111,30 @@ def test_a_snapshot_goes_on_exactly_alike(
 
 
 @COMMON
+@given(truths, kinds, phases, seeds, st.floats(0, 0.5), st.data())
+def test_beats_stand_in_for_packets_that_are_lost(
+    truth: Series, kind: str, phase: int, seed: int, loss: float, data: st.DataObject
+) -> None:
+    packets = disturb(transmit(truth, kind, phase), seed, loss, 0.2, 0)
+    first, second = sorted((data.draw(st.integers(0, len(packets))), data.draw(st.integers(0, len(packets)))))
+    original = BeatTracker()
+    before = push_all(packets[:first], original)
+    recalled = BeatTracker.restore(original.snapshot())
+    pages_known = recalled.paged or kind != "page4"
+    for packet in packets[first:second]:
+        for beat in original.push(packet.payload, packet.at_us):
+            before.append(beat)
+            recalled.recall(beat, packet.at_us)
+    undisturbed = collapse(before + push_all(packets[second:], original))
+    beats = collapse(before + push_all(packets[second:], recalled))
+    if pages_known:
+        assert beats == undisturbed
+    # Else what the first packets tell on page 4 is not known; nothing else differs.
+    moments = {(beat.epoch, beat.beat_count): (beat.ticks, beat.time_us) for beat in undisturbed}
+    assert all(moments[beat.epoch, beat.beat_count] == (beat.ticks, beat.time_us) for beat in beats)
+
+
+@COMMON
 @given(truths, kinds, phases, seeds, st.integers(1, 60))
 def test_a_recording_sent_twice_gives_the_very_same_beats(
     truth: Series, kind: str, phase: int, seed: int, array: int

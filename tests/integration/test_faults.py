@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.integration.beatstream import REPOSITORY, Beatstream
+from tests.integration.packets import beats
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
@@ -84,3 +86,37 @@ def test_a_killed_worker_loses_and_doubles_nothing(beatstream: Beatstream, tmp_p
         )
 
     assert beats(devices) == beats(list(twins.values()))
+
+
+def test_beats_of_packets_that_cannot_be_read_any_more_are_not_told_again(beatstream: Beatstream) -> None:
+    start = datetime(2025, 2, 3, 9, 0, tzinfo=UTC)
+    # A month of its own is a part of its own on the disk. The twin runs undisturbed.
+    twin, strap = beats("60901", start, 60), beats("60900", start, 60)
+    for sent in (twin, strap[:45]):
+        assert beatstream.post("raw_ant_hr_packet", sent).is_success
+    beatstream.await_settled()
+    try:
+        of_month = "FROM system.parts WHERE table = 'raw_ant_hr_packet' AND active AND partition = '202502'"
+        paths = beatstream.rows(f"SELECT path {of_month}")
+        assert paths
+        for (path,) in paths:
+            for file in Path(str(path)).glob("*.bin"):
+                file.write_bytes(b"\xa5" * file.stat().st_size)
+        worker = beatstream.worker("raw_ant_hr_packet", "processed_ant_hr_packet")
+        worker.kill()
+        # The last packets come again, as from a receiver that heard nothing of their arrival.
+        assert beatstream.post("raw_ant_hr_packet", strap[40:]).is_success
+        beatstream.await_settled()
+    finally:
+        with beatstream.clickhouse() as client:
+            client.command("ALTER TABLE raw_ant_hr_packet DROP PARTITION '202502'")
+
+    def stored(device: str) -> list[tuple[object, ...]]:
+        columns = "hr_timestamp_seconds, hr_value, rr_interval_ms"
+        return beatstream.rows(
+            f"SELECT {columns} FROM unified_hr_packet FINAL WHERE device_id = {{device:String}} ORDER BY ALL",
+            device=device,
+        )
+
+    assert len(stored("60901")) == 60
+    assert stored("60900") == stored("60901")
