@@ -1,7 +1,7 @@
 # Every command sets up what it needs, from the package registries only.
 STACK ?= embedded
 export STACK
-# Anything: benchmarks that end in four minutes.
+# Anything: benchmarks that end in three minutes.
 QUICK ?=
 export QUICK
 # Anything: `make audit` fails where nobody could be asked.

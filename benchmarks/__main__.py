@@ -1,6 +1,6 @@
 """`make bench`: run the benchmarks, print what they measured, keep it in results.json and write docs/speed.md from it.
 
-`make bench QUICK=1` ends in four minutes, prints and keeps nothing; its stack is shared, its figures are rougher.
+`make bench QUICK=1` ends in three minutes, prints and keeps nothing; its stack is shared, its figures are rougher.
 `python -m benchmarks answers storage` runs some of them and keeps what they measured beside what the others had.
 """
 

@@ -25,8 +25,11 @@ from tests.integration.beatstream import Beatstream
 from tests.waiting import wait_for
 
 STRAPS, LOSS = 200, 0.1
-QUICK_S, FULL_S = 60.0, 300.0
+QUICK_S, FULL_S = 40.0, 300.0
 """So long the class trains."""
+
+SEED = 17
+"""No other benchmark's: one that shares the stack shall have other straps."""
 
 REFERENCE_MAIN = Path(__file__).with_name("reference_main.py")
 START_US = 1_795_000_000_000_000
@@ -92,7 +95,7 @@ def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
     return figures
 
 
-def training(seconds: float, people: int = STRAPS, seed: int = 1, start_us: int = START_US) -> Load:
+def training(seconds: float, people: int = STRAPS, seed: int = SEED, start_us: int = START_US) -> Load:
     """The packets of a class that trains so long."""
     group = synthetic_group(people, seed=seed, start_us=start_us, seconds=seconds, loss=LOSS)
     straps: dict[str, StrapTracker[BeatTracker]] = {}

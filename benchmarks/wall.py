@@ -106,7 +106,7 @@ def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
     live = LiveServer(stack)
     try:
         live.start()
-        return _freshness(stack, live, 24.0 if quick else 120.0) | _screens(stack, live, 10.0 if quick else 300.0)
+        return _freshness(stack, live, 18.0 if quick else 120.0) | _screens(stack, live, 5.0 if quick else 300.0)
     finally:
         live.close()
 
