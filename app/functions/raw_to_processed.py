@@ -13,7 +13,7 @@ from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
 from app.heartrate.strap_tracker import StrapTracker
 from app.storage.moments import from_us, received_us
-from app.storage.strap_history import StoredPacket, StrapHistory
+from app.storage.strap_history import StoredPacket, StrapHistory, well_formed
 
 STATE_EVERY_BEATS = 32
 """How often a row carries the tracker's state: a restart reads at most so many beats' packets again."""
@@ -59,8 +59,8 @@ class HeartbeatStage:
             else:
                 # A packet that came without its time is stored with another one, so waiting for it would be in vain.
                 tracker, packets = self._history.as_of(device_id, packet, await_packet=self._timed)
-            for old in packets:
-                beats = tracker.push(parse_payload(old.payload), old.received_at_us)
+            for payload, old in well_formed(packets):
+                beats = tracker.push(payload, old.received_at_us)
                 # Sent again: a packet that was heard out of order may not have been processed yet, and equal beats are
                 # one row in the end.
                 self._rebuilt += _rows(device_id, tracker, beats, old.received_at_us, old.packet_count)

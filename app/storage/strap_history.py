@@ -11,7 +11,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_p
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
+from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
 from app.heartrate.strap_tracker import LANE_REACH_US
 from app.storage import kafka
@@ -42,7 +43,8 @@ ANSWER_TIMEOUT_S = 150.0
 
 _BROKER_TIMEOUT_S = 5.0
 
-BLUETOOTH_REACH_US = 600_000_000
+REBUILDING_US = 600_000_000
+"""A tracker remembers two minutes: the packets of so long alone rebuild one."""
 
 _RETRY_S = 0.05
 
@@ -67,6 +69,13 @@ class StoredPacket:
     received_at_us: int
     receiver_id: str
     packet_count: int
+
+
+def well_formed(packets: Iterable[StoredPacket]) -> Iterator[tuple[bytes, StoredPacket]]:
+    """Those ANT+ packets that are any, and what they say; the others went to the dead letter queue when they came."""
+    for packet in packets:
+        with contextlib.suppress(ValueError):
+            yield parse_payload(packet.payload), packet
 
 
 class PacketHistory:
@@ -213,28 +222,32 @@ class StrapHistory:
         """The newest tracker stored before a packet (new if none), and the raw packets from then up to that packet.
 
         `await_packet` waits until the packet is in the table, which shows that all before it are. Where the packets lie
-        in a part that is corrupted, the beats that were stored of them bring the tracker to where none is told again.
-        Where ClickHouse does not answer for `ANSWER_TIMEOUT_S`, the history is empty.
+        in a part that is corrupted, the beats that were stored of them bring the tracker to where none is told again;
+        where the trackers do, or are of another version, the packets of `REBUILDING_US` do. Where ClickHouse does not
+        answer for `ANSWER_TIMEOUT_S`, the history is empty.
         """
 
-        def newest() -> tuple[BeatTracker, int, int]:
+        def newest() -> tuple[BeatTracker | None, int, int]:
             if await_packet:
                 self._packets.await_stored(device_id, packet)
             return self._newest_tracker(device_id, packet)
 
-        tracker, from_us, from_count = self._packets.patiently(
-            newest, lambda: (BeatTracker(), packet.received_at_us, 0)
-        )
+        stored, from_us, from_count = self._packets.patiently(newest, lambda: _no_tracker(packet))
+        tracker = stored or BeatTracker()
         since = self._packets.patiently(
             lambda: self._packets.before(device_id, packet, from_us, from_count), lambda: None
         )
-        if since is not None:
+        if since is not None and stored is not None:
             return tracker, since
-        told = self._packets.patiently(
-            lambda: self._beats_before(device_id, packet, from_us, from_count), list[tuple[Beat, int]]
-        )
-        for beat, received_us in told:
-            tracker.recall(beat, received_us)
+        # What follows was told before.
+        for payload, old in well_formed(since or ()):
+            tracker.push(payload, old.received_at_us)
+        if since is None:
+            told = self._packets.patiently(
+                lambda: self._beats_before(device_id, packet, from_us, from_count), list[tuple[Beat, int]]
+            )
+            for beat, received_us in told:
+                tracker.recall(beat, received_us)
         return tracker, []
 
     def _beats_before(
@@ -256,7 +269,8 @@ class StrapHistory:
         )
         return [(Beat(*beat), received_us) for *beat, received_us in rows]
 
-    def _newest_tracker(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, int, int]:
+    def _newest_tracker(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker | None, int, int]:
+        """The tracker, and the packet that it was stored with (moment, count)."""
         from_us = packet.received_at_us - LANE_REACH_US
         stored = self._packets.query(
             f"""
@@ -270,7 +284,14 @@ class StrapHistory:
         if not stored:
             return BeatTracker(), from_us, 0
         state, at_us, count = stored[0]
-        return BeatTracker.restore(state), at_us, count
+        try:
+            return BeatTracker.restore(state), at_us, count
+        except (TypeError, ValueError):
+            return _no_tracker(packet)
+
+
+def _no_tracker(packet: StoredPacket) -> tuple[None, int, int]:
+    return None, packet.received_at_us - REBUILDING_US, 0
 
 
 class BluetoothHistory:
@@ -293,7 +314,7 @@ class BluetoothHistory:
             if await_packet:
                 self._packets.await_stored(device_id, packet)
             tracker = BluetoothTracker()
-            from_us = packet.received_at_us - BLUETOOTH_REACH_US
+            from_us = packet.received_at_us - REBUILDING_US
             for old in self._packets.before(device_id, packet, from_us):
                 with contextlib.suppress(ValueError):  # it went to the dead letter queue when it came
                     tracker.push(bytes.fromhex(old.payload), old.received_at_us, old.receiver_id)

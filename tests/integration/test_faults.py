@@ -88,35 +88,55 @@ def test_a_killed_worker_loses_and_doubles_nothing(beatstream: Beatstream, tmp_p
     assert beats(devices) == beats(list(twins.values()))
 
 
-def test_beats_of_packets_that_cannot_be_read_any_more_are_not_told_again(beatstream: Beatstream) -> None:
-    start = datetime(2025, 2, 3, 9, 0, tzinfo=UTC)
-    # A month of its own is a part of its own on the disk. The twin runs undisturbed.
-    twin, strap = beats("60901", start, 60), beats("60900", start, 60)
-    for sent in (twin, strap[:45]):
-        assert beatstream.post("raw_ant_hr_packet", sent).is_success
+def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) -> None:
+    # A month of its own is a part of its own on the disk. Each strap has a twin that runs undisturbed.
+    months = {"no raw packets": 2, "no trackers": 3, "another version's trackers": 4, "a wrong packet": 5}
+    straps = {
+        what: (60_900 + month, beats(str(60_900 + month), datetime(2025, month, 3, 9, tzinfo=UTC), 60))
+        for what, month in months.items()
+    }
+    twins = [{**packet, "device_id": str(device + 20)} for device, packets in straps.values() for packet in packets]
+    wrong = {**straps["a wrong packet"][1][40], "ant_hr_packet": "not hexadecimal", "receiver_id": "wrong"}
+    before = [packet for _, packets in straps.values() for packet in packets[:45]]
+    assert beatstream.post("raw_ant_hr_packet", [*twins, *before, wrong]).is_success
     beatstream.await_settled()
-    try:
-        of_month = "FROM system.parts WHERE table = 'raw_ant_hr_packet' AND active AND partition = '202502'"
-        paths = beatstream.rows(f"SELECT path {of_month}")
-        assert paths
-        for (path,) in paths:
-            for file in Path(str(path)).glob("*.bin"):
-                file.write_bytes(b"\xa5" * file.stat().st_size)
-        worker = beatstream.worker("raw_ant_hr_packet", "processed_ant_hr_packet")
-        worker.kill()
-        # The last packets come again, as from a receiver that heard nothing of their arrival.
-        assert beatstream.post("raw_ant_hr_packet", strap[40:]).is_success
-        beatstream.await_settled()
-    finally:
-        with beatstream.clickhouse() as client:
-            client.command("ALTER TABLE raw_ant_hr_packet DROP PARTITION '202502'")
-
-    def stored(device: str) -> list[tuple[object, ...]]:
-        columns = "hr_timestamp_seconds, hr_value, rr_interval_ms"
-        return beatstream.rows(
-            f"SELECT {columns} FROM unified_hr_packet FINAL WHERE device_id = {{device:String}} ORDER BY ALL",
-            device=device,
+    with beatstream.clickhouse() as client:
+        client.command(
+            "ALTER TABLE processed_ant_hr_packet UPDATE tracker_state = '[99]'"
+            " WHERE device_id = {device:String} AND isNotNull(tracker_state) SETTINGS mutations_sync = 1",
+            {"device": str(straps["another version's trackers"][0])},
         )
+        try:
+            corrupt(beatstream, "raw_ant_hr_packet", "202502")
+            corrupt(beatstream, "processed_ant_hr_packet", "202503")
+            beatstream.worker("raw_ant_hr_packet", "processed_ant_hr_packet").kill()
+            # The last packets come again, as from a receiver that heard nothing of their arrival.
+            after = [packet for _, packets in straps.values() for packet in packets[42:]]
+            assert beatstream.post("raw_ant_hr_packet", after).is_success
+            beatstream.await_settled()
+        finally:
+            client.command("ALTER TABLE raw_ant_hr_packet DROP PARTITION '202502'")
+            client.command("ALTER TABLE processed_ant_hr_packet DROP PARTITION '202503'")
+    for what, (device, _) in straps.items():
+        assert len(stored_beats(beatstream, device + 20)) == 60
+        assert stored_beats(beatstream, device) == stored_beats(beatstream, device + 20), what
 
-    assert len(stored("60901")) == 60
-    assert stored("60900") == stored("60901")
+
+def corrupt(beatstream: Beatstream, table: str, partition: str) -> None:
+    paths = beatstream.rows(
+        "SELECT path FROM system.parts WHERE table = {table:String} AND active AND partition = {partition:String}",
+        table=table,
+        partition=partition,
+    )
+    files = [file for (path,) in paths for file in Path(str(path)).glob("*.bin")]
+    assert files
+    for file in files:
+        file.write_bytes(b"\xa5" * file.stat().st_size)
+
+
+def stored_beats(beatstream: Beatstream, device: int) -> list[tuple[object, ...]]:
+    return beatstream.rows(
+        "SELECT hr_timestamp_seconds, hr_value, rr_interval_ms FROM unified_hr_packet FINAL"
+        " WHERE device_id = {device:String} ORDER BY ALL",
+        device=str(device),
+    )
