@@ -34,6 +34,9 @@ LARGEST_FORM = 2000
 OPEN_PATHS = ("/health", "/static/", "/vendor/")
 """Nobody's data: the launcher's question, and what every page is made of."""
 
+LOOK_DATA = ("/data/people", "/data/sessions")
+"""What a screen that may only look gets beside the board; of people it is told no more than the board shows."""
+
 _SITE_HEADERS = {"Cache-Control": "no-store"}
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Beatstream</title>
@@ -145,7 +148,7 @@ class Access:
         await (self._app if refusal is None else refusal)(scope, receive, send)
 
     async def _refusal(self, request: Request) -> Response | None:
-        if request.url.path == "/enter":
+        if request.scope["path"] == "/enter":
             return await self._enter(request)
         if request.method == "GET" and "token" in request.query_params:
             return self._let_in(request, request.query_params["token"], _address(request))
@@ -154,9 +157,8 @@ class Access:
             if _shows_pages(request) and request.headers.get("sec-fetch-site") == "cross-site":
                 return _once_more(_address(request), 401)
             return _refused(request, "A room token is needed: open this wall's page and enter it.", page_says="")
-        if right is Right.LOOK and request.method not in ("GET", "HEAD"):
-            return JSONResponse({"error": "This screen may only look.", "field": None}, 403)
-        return None
+        problem = _more_than_looking(request) if right is Right.LOOK else None
+        return None if problem is None else JSONResponse({"error": problem, "field": None}, 403)
 
     async def _enter(self, request: Request) -> Response:
         if request.method != "POST":
@@ -186,9 +188,18 @@ class Access:
             max_age=DAYS_KEPT * 86_400,
             httponly=True,
             samesite="strict",
-            secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
+            secure="https" in (request.scope["scheme"], request.headers.get("x-forwarded-proto")),
         )
         return answer
+
+
+def _more_than_looking(request: Request) -> str | None:
+    path: str = request.scope["path"]
+    if request.method not in ("GET", "HEAD"):
+        return "This screen may only look."
+    if path.startswith("/data/") and path not in LOOK_DATA:
+        return "This screen may only look at the board."
+    return None
 
 
 def _address(request: Request) -> str:
@@ -207,7 +218,7 @@ def _once_more(to: str, status: int) -> Response:
 
 
 def _refused(request: Request, problem: str, *, page_says: str | None = None, status: int = 401) -> Response:
-    if _shows_pages(request) or request.url.path == "/enter":
+    if _shows_pages(request) or request.scope["path"] == "/enter":
         text = problem if page_says is None else page_says
         return HTMLResponse(_PAGE.format(problem=text), status, headers=_SITE_HEADERS)
     return JSONResponse({"error": problem, "field": "token"}, status)

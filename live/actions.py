@@ -162,7 +162,7 @@ async def start_session(wall: Wall, body: SessionBody) -> Result:
     now = now_rfc3339()
     session_id = f"{now[:10]}-{secrets.token_hex(4)}"
     began = {"session_id": session_id, "name": body.name, "kind": body.kind, "started_at": now}
-    await _tell_sessions(wall, [*({**session, "ended_at": now} for session in wall.sessions.open()), began])
+    await _tell_sessions(wall, [*({**session, "ended_at": now} for session in wall.sessions.open(time.time())), began])
     return {"session_id": session_id}
 
 
@@ -176,7 +176,7 @@ async def mark_stop(wall: Wall, _body: Body) -> Result:
 async def end_session(wall: Wall, _body: Body) -> Result:
     """The session ends."""
     running, now = _running(wall), now_rfc3339()
-    await _tell_sessions(wall, [{**session, "ended_at": now} for session in wall.sessions.open()])
+    await _tell_sessions(wall, [{**session, "ended_at": now} for session in wall.sessions.open(time.time())])
     return {"session_id": running["session_id"]}
 
 
@@ -187,16 +187,14 @@ async def erase(wall: Wall, body: UserBody) -> Result:
     if straps:
         await wall.moose.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in straps])
         await _until(wall, lambda: body.user_id not in _worn(wall))
-    wall.board.people.begin_erasure(body.user_id)
     erasure_id = secrets.token_hex(8)
-    wall.board.parts.set(f"erasure:{erasure_id}", {"erasure_id": erasure_id, "user_id": body.user_id, "removed": None})
+    wall.board.begin_erasure(erasure_id, body.user_id, time.time())
     try:
         await wall.send(
             "erasure_request", {"erasure_id": erasure_id, "user_id": body.user_id, "requested_at": now_rfc3339()}
         )
     except MooseUnavailableError:
-        wall.board.people.end_erasure(body.user_id)
-        wall.board.parts.remove(f"erasure:{erasure_id}", time.time())
+        wall.board.end_erasure(erasure_id, time.time())
         raise
     return {"erasure_id": erasure_id}
 
@@ -208,7 +206,7 @@ async def _to_nobody(wall: Wall, device_id: str, *, ignored: bool) -> Result:
 
 
 def _running(wall: Wall) -> dict[str, Any]:
-    running = wall.sessions.running()
+    running = wall.sessions.running(time.time())
     if running is None:
         raise ActionError("No session is running.")
     return running

@@ -33,6 +33,9 @@ ONE_STRAP_S = 3.0
 AHEAD_S = 5.0
 """What is heard further in the future than this was stamped by a clock that is wrong."""
 
+UNREPORTED_S = 600
+"""An erasure without a report for so long has failed; the function gives up before."""
+
 MOST_BEATS = 16
 _LOST_AFTER_S = 3.0
 
@@ -122,6 +125,7 @@ class Board:
         self._slow_s = 0
         self._trends: dict[int, dict[str, float]] = {}
         self._held: dict[str, tuple[int, float]] = {}
+        self._erasures: dict[str, tuple[int, float]] = {}
         self.parts.set("session", None)
         self.parts.set("link", {"broker": False, "moose": False})
 
@@ -187,9 +191,22 @@ class Board:
         """Who wears a strap."""
         self.people.note_assignment(device_id, assignment, ignored=ignored)
 
+    def begin_erasure(self, erasure_id: str, user_id: int, now_s: float) -> None:
+        """A person's data is being removed, until that is told to be done or is not for `UNREPORTED_S`."""
+        self._erasures[erasure_id] = (user_id, now_s)
+        self.people.begin_erasure(user_id)
+        self.parts.set(f"erasure:{erasure_id}", {"erasure_id": erasure_id, "user_id": user_id, "removed": None})
+
+    def end_erasure(self, erasure_id: str, now_s: float) -> None:
+        """It could not be asked for, or has failed: it may be asked for again."""
+        if erasure_id in self._erasures:  # else it was reported all the same
+            self.people.end_erasure(self._erasures.pop(erasure_id)[0])
+            self.parts.remove(f"erasure:{erasure_id}", now_s)
+
     def take_erasure(self, erasure_id: str, user_id: int, removed: dict[str, int], at_us: int, now_s: float) -> None:
         """A person's data was removed; it counts for what was known before."""
         self.people.note_erasure(user_id, at_us)
+        self._erasures.pop(erasure_id, None)
         self._effort.pop(user_id, None)
         if now_s - at_us / 1_000_000 < GONE_AFTER_S:
             self.parts.set(f"erasure:{erasure_id}", {"erasure_id": erasure_id, "user_id": user_id, "removed": removed})
@@ -199,11 +216,14 @@ class Board:
         self._effort = efforts
 
     def take_history(self, seconds: dict[int, dict[str, float]]) -> None:
-        """Seconds of the past, each person's mean by wearer. The board's own seconds go on from there."""
+        """Seconds of the past, each person's mean by wearer. The board's own seconds go on from there.
+
+        To be called when all else that was stored is known: only now is shown whose profile is not.
+        """
+        self._past_known = True
         if seconds:
             for second in range(min(seconds), max(seconds) + 1):
                 self._close(second, seconds.get(second, {}))
-        self._past_known = True
 
     # --- out
 
@@ -214,6 +234,9 @@ class Board:
         if slow:
             self._slow_s = int(now_s)
             self._worn = self.people.straps_of(now_us)
+            for erasure_id, (_, begun_s) in list(self._erasures.items()):
+                if now_s - begun_s > UNREPORTED_S:
+                    self.end_erasure(erasure_id, now_s)
             self._show_people(now_s)
             self._show_straps(now_us)
             if self._past_known:
@@ -251,7 +274,15 @@ class Board:
             return self.people.is_ignored(who[1:])
         user_id = int(who[1:])
         profile = self.people.profile(user_id)
-        return self.people.being_erased(user_id) or (profile is not None and profile.hidden)
+        return (
+            self._may_be_hidden(user_id)
+            or self.people.being_erased(user_id)
+            or (profile is not None and profile.hidden)
+        )
+
+    def _may_be_hidden(self, user_id: int) -> bool:
+        """Whether a profile that has not been read yet may say that they, or their name, are not to be shown."""
+        return not self._past_known and not self.people.has_profile(user_id)
 
     # --- parts
 
@@ -324,6 +355,8 @@ class Board:
         year = datetime.fromtimestamp(now_s, UTC).year
         shown = set()
         for profile in self.people.everybody():
+            if self._may_be_hidden(profile.user_id):
+                continue
             maximum = profile.hr_max(year)
             key = f"person:{profile.user_id}"
             shown.add(key)

@@ -4,19 +4,22 @@ import asyncio
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.heartrate.profiles import Profile
 from app.heartrate.zones import ZoneScale
+from live.board import who_of
 from live.export import Heard
 from live.moose import MooseUnavailableError
 from live.records import now_rfc3339
 from live.wall import Wall
 
 DEFAULT_SPAN = timedelta(hours=1)
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC))]
+"""As far as ClickHouse's DateTime reaches."""
 
 
 class Span(BaseModel):
@@ -25,16 +28,19 @@ class Span(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     session: str | None = None
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Moment | None = None
+    end: Moment | None = None
 
 
-def people(wall: Wall) -> list[dict[str, Any]]:
-    """Everybody known, with their zones and straps."""
+def people(wall: Wall, *, board_only: bool = False) -> list[dict[str, Any]]:
+    """Everybody known, with their zones and straps; `board_only`: who may be shown on the board, as named there."""
     worn = wall.board.people.straps_of(time.time_ns() // 1000)
+    known = wall.board.people.everybody()
+    if board_only:
+        shown = [profile for profile in known if not wall.board.hidden(who_of(profile.user_id, ""))]
+        known = [Profile(profile.user_id, profile.shown_name) for profile in shown]
     return [
-        {**profile.fields(), "straps": worn.get(profile.user_id, []), "zones": _zones(profile)}
-        for profile in wall.board.people.everybody()
+        {**profile.fields(), "straps": worn.get(profile.user_id, []), "zones": _zones(profile)} for profile in known
     ]
 
 

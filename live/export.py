@@ -3,6 +3,7 @@
 import csv
 import io
 import warnings
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import ceil
@@ -34,16 +35,19 @@ class Heard(NamedTuple):
 
 
 def to_csv(heard: Heard, scale: ZoneScale | None) -> str:
-    """A row a second: its time (UTC), heart rate, zone (empty: unknown), and the RR intervals that ended in it."""
+    """A row a second: its time (UTC), heart rate and zone (empty: unknown), and the RR intervals that ended in it."""
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["time", "heart_rate_bpm", "zone", "rr_intervals_ms"])
     by_second: dict[int, list[str]] = {}
     for at, interval in heard.intervals:
         by_second.setdefault(ceil(at), []).append(f"{interval:.1f}")
-    for second, rate in heard.seconds:
-        zone = "" if scale is None else scale.zone(rate)
-        rows.writerow([_rfc3339(second), f"{rate:.1f}", zone, " ".join(by_second.get(second, []))])
+    rates = dict(heard.seconds)
+    for second in sorted(rates.keys() | by_second.keys()):
+        rate = rates.get(second)
+        zone = "" if scale is None or rate is None else scale.zone(rate)
+        bpm = "" if rate is None else f"{rate:.1f}"
+        rows.writerow([_rfc3339(second), bpm, zone, " ".join(by_second.get(second, []))])
     return text.getvalue()
 
 
@@ -59,20 +63,17 @@ def to_fit(heard: Heard) -> bytes:
     created.time_created = first * 1000
     builder.add(created)
     builder.add(_event(EventType.START, first))
-    intervals = iter(heard.intervals)
-    upcoming = next(intervals, None)
+    intervals = deque(heard.intervals)
     for second, rate in heard.seconds:
         record = RecordMessage()
         record.timestamp = second * 1000
         if rate <= FIT_HIGHEST_BPM:
             record.heart_rate = round(rate)
         builder.add(record)
-        while upcoming is not None and upcoming[0] <= second:
-            # One interval a message: all messages of a kind share the size that the first one defines.
-            hrv = HrvMessage()
-            hrv.time = [upcoming[1] / 1000]
-            builder.add(hrv)
-            upcoming = next(intervals, None)
+        while intervals and intervals[0][0] <= second:
+            builder.add(_interval(intervals.popleft()[1]))
+    for _, interval in intervals:
+        builder.add(_interval(interval))
     builder.add(_event(EventType.STOP_ALL, last))
     for summary in (LapMessage(), SessionMessage()):
         summary.timestamp = last * 1000
@@ -92,6 +93,13 @@ def to_fit(heard: Heard) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return bytes(builder.build().to_bytes())
+
+
+def _interval(ms: float) -> HrvMessage:
+    # One interval a message: all messages of a kind share the size that the first one defines.
+    hrv = HrvMessage()
+    hrv.time = [ms / 1000]
+    return hrv
 
 
 def _event(kind: EventType, second: int) -> EventMessage:

@@ -78,6 +78,10 @@ class People:
         name = self._names.get(user_id, (0, known[1].user_name))[1]
         return known[1] if name == known[1].user_name else replace(known[1], user_name=name)
 
+    def has_profile(self, user_id: int) -> bool:
+        """Whether more than a name is known."""
+        return self._profiles.get(user_id, (-1, None))[0] >= 0
+
     def known_since_us(self, user_id: int) -> int:
         """The moment of a person's profile or newer name, µs since 1970 UTC."""
         return max(0, self._profiles.get(user_id, (0, None))[0], self._names.get(user_id, (0, ""))[0])

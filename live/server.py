@@ -17,6 +17,7 @@ import anyio
 from pydantic import BaseModel, ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -38,10 +39,19 @@ from live.wall import Wall
 
 STATIC = Path(__file__).parent / "static"
 UPLOT = importlib.resources.files("youplot") / "vendor"
+
+
+class NumberConvertor(IntegerConvertor):
+    """A whole number in a path, as long as the column holds: Python refuses to read one of thousands of digits."""
+
+    regex = "[0-9]{1,19}"
+
+
+register_url_convertor("number", NumberConvertor())
 PAGES = {
     "/": "board.html",
     "/people": "people.html",
-    "/person/{user_id:int}": "person.html",
+    "/person/{user_id:number}": "person.html",
     "/sessions": "sessions.html",
     "/sessions/{session_id}": "session.html",
 }
@@ -61,12 +71,15 @@ SLOW_SCREEN_TIMEOUT_S = 30.0
 """A screen that takes nothing for so long is disconnected; it comes back by itself."""
 
 LARGEST_BODY = 10_000
-OWN_NAMES = {
-    "localhost",
-    socket.gethostname().lower(),
-    socket.getfqdn().lower(),
-    *filter(None, os.environ.get("BEATSTREAM_LIVE_HOSTS", "").lower().split(",")),
-}
+
+
+def own_names(hosts: str) -> set[str]:
+    """What this machine is called; `hosts`: others, comma separated."""
+    others = {name.strip() for name in hosts.lower().split(",")}
+    return {"localhost", socket.gethostname().lower(), socket.getfqdn().lower(), *others} - {""}
+
+
+OWN_NAMES = own_names(os.environ.get("BEATSTREAM_LIVE_HOSTS", ""))
 HEADERS = {
     # uPlot sizes its canvas by style attributes.
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -94,10 +107,10 @@ def create(settings: Settings) -> Starlette:
             Route("/events/schema.json", schema),
             Route("/health", health),
             Route("/data/people", people),
-            Route("/data/people/{user_id:int}/history", history),
+            Route("/data/people/{user_id:number}/history", history),
             Route("/data/sessions", sessions),
             Route("/data/sessions/{session_id}", session),
-            Route("/data/sessions/{session_id}/people/{user_id:int}.{kind:str}", export),
+            Route("/data/sessions/{session_id}/people/{user_id:number}.{kind:str}", export),
             *(Route(f"/actions/{name}", _action(*action), methods=["POST"]) for name, action in ACTIONS.items()),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/vendor/uplot.js", _asset("uplot.iife.min.js")),
@@ -136,12 +149,12 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store" if personal else "no-cache")
             await send(message)
 
-        if not _is_this_machine(request.url.hostname or ""):
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if not _is_this_machine(_host_of(f"//{host}")[1]):
             text = "Call this machine by its own name or address (or see BEATSTREAM_LIVE_HOSTS)."
             await _error(403, text)(scope, receive, guarded)
             return
-        origin = request.headers.get("origin")
-        if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != request.headers.get("host"):
+        if request.method not in ("GET", "HEAD") and origin and _host_of(origin)[0] != host:
             await _error(403, "This page belongs to another site.")(scope, receive, guarded)
             return
         await self._app(scope, receive, guarded)
@@ -173,7 +186,8 @@ async def health(request: Request) -> Response:
 
 async def people(request: Request) -> Response:
     """Everybody known."""
-    return JSONResponse({"entries": data.people(_wall(request))})
+    only_looks = request.scope.get("right") is Right.LOOK
+    return JSONResponse({"entries": data.people(_wall(request), board_only=only_looks)})
 
 
 async def sessions(request: Request) -> Response:
@@ -207,6 +221,15 @@ async def export(request: Request) -> Response:
         return Response(await asyncio.to_thread(to_csv, heard, scale), media_type="text/csv", headers=headers)
     # Seconds of work for a long session: the screens go on meanwhile.
     return Response(await asyncio.to_thread(to_fit, heard), media_type="application/vnd.ant.fit", headers=headers)
+
+
+def _host_of(url: str) -> tuple[str, str]:
+    """Host with port as it stands there, and host alone; both empty where it is malformed."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.netloc, parts.hostname or ""
 
 
 def _is_this_machine(host: str) -> bool:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from app.heartrate.sessions import check_session
+from app.heartrate.sessions import LONGEST_S, check_session
 from live.records import to_us
 
 FIELDS = ("session_id", "name", "kind", "started_at", "ended_at", "stop_marked_at")
@@ -35,17 +35,19 @@ class Sessions:
         """All of them, the newest first."""
         return sorted(self._sessions.values(), key=_started_s, reverse=True)
 
-    def open(self) -> list[dict[str, Any]]:
-        """Those that have no end, the newest first."""
-        return [session for session in self.all() if session["ended_at"] is None]
+    def open(self, now_s: float) -> list[dict[str, Any]]:
+        """Those that go on, the newest first; one that nobody has ended does for `LONGEST_S`."""
+        return [
+            session for session in self.all() if session["ended_at"] is None and now_s - _started_s(session) < LONGEST_S
+        ]
 
-    def running(self) -> dict[str, Any] | None:
-        """The newest of those that have no end."""
-        return next(iter(self.open()), None)
+    def running(self, now_s: float) -> dict[str, Any] | None:
+        """The newest of those that go on."""
+        return next(iter(self.open(now_s)), None)
 
-    def running_part(self) -> dict[str, Any] | None:
+    def running_part(self, now_s: float) -> dict[str, Any] | None:
         """As the screens know it."""
-        session = self.running()
+        session = self.running(now_s)
         if session is None:
             return None
         return {

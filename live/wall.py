@@ -14,7 +14,7 @@ from app.heartrate.pages import parse_payload
 from app.heartrate.profiles import Profile, check_profile
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
 from app.heartrate.wearers import Assignment, Wearer, check_assignment
-from live.board import HISTORY_S, Beat, Board, Effort, Notified, Packet, who_of
+from live.board import AHEAD_S, HISTORY_S, Beat, Board, Effort, Notified, Packet, who_of
 from live.feed import Feed
 from live.moose import Moose, MooseError, MooseUnavailableError
 from live.records import profile_record, to_us
@@ -150,7 +150,7 @@ class Wall:
     def take_session(self, record: dict[str, Any]) -> None:
         """A session as known from now on."""
         self.sessions.take(record)
-        self.board.parts.set("session", self.sessions.running_part())
+        self.board.parts.set("session", self.sessions.running_part(time.time()))
 
     def take_assignment(self, record: dict[str, Any], seen_us: int = 0) -> None:
         """Who wears a strap from now on; from when it was seen, where the record names no moment."""
@@ -177,8 +177,13 @@ class Wall:
     # --- work
 
     async def _tick(self) -> None:
+        newest_s = 0.0
         while True:
             now_s = time.time()
+            newest_s = max(newest_s, now_s)
+            if newest_s - now_s > AHEAD_S:
+                # What is held is of a time to come: until then it would stand, and nothing new be shown.
+                raise RuntimeError(f"the clock was set back by {newest_s - now_s:.0f} s")
             self.board.tick(now_s)
             self.feed.publish()
             for profile in self.board.learnt(now_s):
@@ -244,7 +249,9 @@ class Wall:
     async def _effort(self) -> None:
         """Points and zones as the API answers them, so that the board and a summary say the same."""
         while True:
-            session = self.sessions.running()
+            session = self.sessions.running(time.time())
+            # One that nobody ends is over some day.
+            self.board.parts.set("session", self.sessions.running_part(time.time()))
             span = {"window_seconds": EFFORT_WINDOW_S} if session is None else {"session_id": session["session_id"]}
             with suppress(MooseError):
                 self.board.take_effort(

@@ -9,6 +9,9 @@ from pydantic import BaseModel, Field
 from app.apis.question import ask, names
 from app.datamodels.latest_heart_rate import latest_heart_rate
 
+AHEAD_S = 5.0
+"""Clocks of receivers and of this machine may differ by so much."""
+
 
 class LatestParams(BaseModel):
     """All optional."""
@@ -17,7 +20,9 @@ class LatestParams(BaseModel):
     min_hr: Optional[int] = Field(default=None, ge=0, le=65_535, description="Lowest heart rate, bpm")
     max_hr: Optional[int] = Field(default=None, ge=0, le=65_535, description="Highest heart rate, bpm")
     users: Optional[str] = Field(default=None, description="Only these people: names, comma separated")
-    max_age_seconds: Optional[float] = Field(default=None, ge=0, description="Only beats so young")
+    max_age_seconds: Optional[float] = Field(
+        default=None, ge=0, description="Only beats so young, and none over 5 s ahead"
+    )
 
 
 class LatestEntry(BaseModel):
@@ -50,7 +55,8 @@ def get_latest_user_heart_rates(client: MooseClient, params: LatestParams) -> La
     if params.max_hr is not None:
         conditions.append("hr_value <= {max_hr:Int64}")
     if params.max_age_seconds is not None:
-        conditions.append("age_seconds <= {max_age:Float64}")
+        # A beat that a wrong clock stamped as of the future is not young: it would stand until that moment has passed.
+        conditions.append("age_seconds BETWEEN {min_age:Float64} AND {max_age:Float64}")
     columns = "user_id, user_name, device_id, hr_value, rr_interval_ms, hr_timestamp_seconds"
     entries = ask(
         client,
@@ -69,6 +75,7 @@ def get_latest_user_heart_rates(client: MooseClient, params: LatestParams) -> La
             "people": people,
             "min_hr": params.min_hr,
             "max_hr": params.max_hr,
+            "min_age": -AHEAD_S,
             "max_age": params.max_age_seconds,
             "limit": params.limit,
         },

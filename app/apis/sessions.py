@@ -7,9 +7,9 @@ from typing import Optional, Self
 from moose_lib import ApiResult, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import DAY_S, TimeSpan, ask
+from app.apis.question import TimeSpan, ask
 from app.datamodels.training_session import training_session_pipeline
-from app.heartrate.sessions import LONGEST_ID, LONGEST_NAME, SessionKind
+from app.heartrate.sessions import LONGEST_ID, LONGEST_NAME, LONGEST_S, SessionKind
 
 
 class SessionEntry(BaseModel):
@@ -105,5 +105,4 @@ class SessionOrSpan(TimeSpan):
         if self.session_id is None:
             return self.seconds(default_window_s)
         (session,) = sessions(client, self.session_id)
-        # One that nobody has ended does not go on for ever.
-        return session.first_second, min(session.last_second, session.first_second + DAY_S - 1)
+        return session.first_second, min(session.last_second, session.first_second + LONGEST_S - 1)

@@ -5,10 +5,10 @@ from typing import Annotated, Optional
 
 from moose_lib import IngestPipeline, IngestPipelineConfig, LifeCycle, OlapConfig
 from moose_lib.blocks import ReplacingMergeTreeEngine
-from moose_lib.data_models import ClickHouseMaterialized, ClickhousePrecision
+from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
-from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 
 
 class PersonProfile(StreamRecord):
@@ -27,7 +27,7 @@ class PersonProfile(StreamRecord):
     updated_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
         default=None, description="Since when, UTC; absent: since the pipeline saw it"
     )
-    stored_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseMaterialized("now64(6)")] = Field(
+    stored_at: Annotated[datetime, ClickhousePrecision(precision=6), WHEN_STORED] = Field(
         default=DATABASE_FILLS_IT, description="When the row was stored, UTC"
     )
 

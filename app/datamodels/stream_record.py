@@ -7,10 +7,15 @@ the reason; the function that receives it raises, and the runner sends that reco
 
 from typing import Any, ClassVar, Self
 
+from moose_lib.data_models import ClickHouseMaterialized
 from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
 
 DATABASE_FILLS_IT: Any = None
 """Default of a column that ClickHouse computes where the record does not bring it."""
+
+WHEN_STORED = ClickHouseMaterialized("addMicroseconds(now64(6), rowNumberInAllBlocks())")
+"""Rows that are stored together have a moment each, in their order: a table that is sorted by it keeps them all, and
+the last of them is the newest."""
 
 
 class RejectedRecordError(ValueError):

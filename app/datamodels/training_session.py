@@ -5,10 +5,10 @@ from typing import Annotated, Optional
 
 from moose_lib import IngestPipeline, IngestPipelineConfig, LifeCycle, OlapConfig
 from moose_lib.blocks import ReplacingMergeTreeEngine
-from moose_lib.data_models import ClickHouseMaterialized, ClickhousePrecision
+from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
-from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
+from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 from app.heartrate.retention import ttl
 
 
@@ -25,7 +25,7 @@ class TrainingSession(StreamRecord):
     stop_marked_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
         default=None, description="When everybody stopped, UTC: heart-rate recovery counts from here; null: not marked"
     )
-    stored_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseMaterialized("now64(6)")] = Field(
+    stored_at: Annotated[datetime, ClickhousePrecision(precision=6), WHEN_STORED] = Field(
         default=DATABASE_FILLS_IT, description="When the row was stored, UTC"
     )
 

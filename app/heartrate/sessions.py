@@ -4,6 +4,8 @@ from enum import StrEnum
 
 LONGEST_NAME = 60
 LONGEST_ID = 64
+LONGEST_S = 86_400
+"""A session that nobody ends goes on for no longer."""
 
 
 class InvalidSessionError(ValueError):

@@ -5,7 +5,7 @@ from clickhouse_connect.driver.client import Client
 from moose_lib.config.runtime import config_registry
 
 
-def connect() -> Client:
+def connect(answer_timeout_s: float = 30) -> Client:
     """Connect to Moose's ClickHouse. Raises `clickhouse_connect.driver.exceptions.OperationalError` if it is away."""
     config = config_registry.get_clickhouse_config()
     return clickhouse_connect.get_client(
@@ -18,5 +18,5 @@ def connect() -> Client:
         # No session: one would serialise the queries of a worker's threads.
         autogenerate_session_id=False,
         connect_timeout=5,
-        send_receive_timeout=30,
+        send_receive_timeout=answer_timeout_s,
     )

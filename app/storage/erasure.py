@@ -1,11 +1,13 @@
 """Removes a person from every table."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from urllib3.exceptions import HTTPError
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.latest_heart_rate import latest_heart_rate
@@ -40,6 +42,14 @@ FLUSH_S = 1.5
 
 MOST_ROUNDS = 10
 
+PATIENCE_S = 240.0
+MUTATION_TIMEOUT_S = 40.0
+"""Both together stay below the 300 s that Kafka allows for a batch. A mutation that takes longer goes on in ClickHouse,
+and the next attempt waits for it."""
+
+_RETRY_S = 0.5
+_AWAY = (ClickHouseError, HTTPError, OSError)
+
 
 def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
     """Remove all rows of a person; return how many of which table.
@@ -47,31 +57,47 @@ def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
     Straps that the person wears are handed back as of `requested_at`: who takes one later keeps it. What is on its way
     from a topic to its table is waited for: it ends with a round that finds nothing.
 
-    Raises `clickhouse_connect`'s errors.
+    Where ClickHouse is away, or takes long, it is asked again for `PATIENCE_S`; then its error is raised. Rows whose
+    removal was answered to nobody are gone and not counted.
     """
+    deadline = time.monotonic() + PATIENCE_S
     removed = dict.fromkeys((*_OF_STRAPS, *_OF_PEOPLE), 0)
     ends: dict[tuple[str, int | None], int | None] = {}
-    worn = [span.device_id for span in stored_assignments().spans(user_id) if span.until_us is None]
+    spans = _patiently(lambda: list(stored_assignments().spans(user_id)), deadline)
+    worn = [span.device_id for span in spans if span.until_us is None]
     strap_assignment_pipeline.get_stream().send([_handed_back(device_id, requested_at) for device_id in worn])
-    client = connect()
+    for _ in range(MOST_ROUNDS):
+        if not _patiently(lambda: _round(user_id, ends, removed), deadline):
+            break
+    return removed
+
+
+def _patiently[T](attempt: Callable[[], T], deadline: float) -> T:
+    while True:
+        try:
+            return attempt()
+        except _AWAY:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+
+
+def _round(user_id: int, ends: dict[tuple[str, int | None], int | None], removed: dict[str, int]) -> bool:
+    """Remove what is in the tables after a flush; whether that was anything."""
+    time.sleep(FLUSH_S)
+    for span in stored_assignments().spans(user_id):
+        # Rows that are gone tell nothing any more, so what was known of a span's end stays.
+        known = ends.get((span.device_id, span.since_us))
+        ends[span.device_id, span.since_us] = known if span.until_us is None else span.until_us
+    spans = [Span(device_id, since_us, until_us) for (device_id, since_us), until_us in ends.items()]
+    before = sum(removed.values())
+    client = connect(MUTATION_TIMEOUT_S)
     try:
-        for _ in range(MOST_ROUNDS):
-            time.sleep(FLUSH_S)
-            for span in stored_assignments().spans(user_id):
-                # Rows that are gone tell nothing any more, so what was known of a span's end stays.
-                known = ends.get((span.device_id, span.since_us))
-                ends[span.device_id, span.since_us] = known if span.until_us is None else span.until_us
-            spans = [Span(device_id, since_us, until_us) for (device_id, since_us), until_us in ends.items()]
-            found = 0
-            for table, condition, parameters in _parts(user_id, spans):
-                rows = _remove(client, table, condition, parameters)
-                removed[table] += rows
-                found += rows
-            if not found:
-                break
+        for table, condition, parameters in _parts(user_id, spans):
+            removed[table] += _remove(client, table, condition, parameters)
     finally:
         client.close()
-    return removed
+    return sum(removed.values()) > before
 
 
 def _handed_back(device_id: str, at: datetime) -> StrapAssignment:

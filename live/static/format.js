@@ -1,8 +1,11 @@
 // Numbers, times and terms as people read them.
+import { serverNow } from "/static/clock.js";
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const CLOCK_S = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+
+const DAY_S = 86_400;
 
 export const UNKNOWN = "–";
 export const KINDS = { class: "Class", training: "Training", test: "Test", rest: "Rest" };
@@ -39,6 +42,11 @@ export function duration(seconds) {
 /** Between two RFC 3339 moments. */
 export function lasted(start, end) {
   return duration(unixSeconds(end) - unixSeconds(start));
+}
+
+/** Whether a session that nobody has ended, by its start, still counts as running. */
+export function goesOn(start) {
+  return serverNow() - unixSeconds(start) < DAY_S;
 }
 
 /** 12 → "12 s ago", 190 → "3 min ago". */

@@ -1,5 +1,5 @@
 // Everybody known: their profiles, zones and straps, to be edited or erased.
-import { getData } from "/static/actions.js";
+import { MAY_CHANGE, getData } from "/static/actions.js";
 import { el } from "/static/dom.js";
 import { connect, parts, subscribe } from "/static/events.js";
 import { UNKNOWN, hrMaxSource } from "/static/format.js";
@@ -27,7 +27,7 @@ function show(people) {
 
 function row(person) {
   const { user_id: id, user_name: name, alias, hidden, hr_rest: rest, straps, zones } = person;
-  const link = el("a", { href: `/person/${id}` }, name);
+  const link = MAY_CHANGE ? el("a", { href: `/person/${id}` }, name) : name;
   return el(
     "tr",
     { "data-person": id },

@@ -5,6 +5,7 @@ import { el, setAttribute, setText } from "/static/dom.js";
 import { parts, subscribe } from "/static/events.js";
 
 const NUMBERS = new Set(["birth_year", "weight_kg", "hr_max", "hr_rest"]);
+const NO_REPORT = "No report of it has come. If the person is still listed, delete once more.";
 const SEXES = [["", "Not told"], ["female", "Female"], ["male", "Male"]];
 
 /** Opens the form of a person as `/data/people` tells them; without one, of a new person. `saved` is called after. */
@@ -150,10 +151,12 @@ export function openErasure({ user_id: userId, user_name: name }, erased = () =>
 
 function followErasure(id, report, erased) {
   const key = `erasure:${id}`;
+  let begun = false;
   const show = () => {
     const removed = parts.get(key)?.removed;
+    begun ||= parts.has(key);
     if (!removed) {
-      report.replaceChildren("Deleting…");
+      report.replaceChildren(begun && !parts.has(key) ? NO_REPORT : "Deleting…");
       return;
     }
     report.replaceChildren(removedTable(removed));

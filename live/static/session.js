@@ -3,7 +3,7 @@ import { getData } from "/static/actions.js";
 import { serverNow } from "/static/clock.js";
 import { el } from "/static/dom.js";
 import { connect, subscribe } from "/static/events.js";
-import { KINDS, UNKNOWN, bpm, clock, day, decimal, lasted, withUnit } from "/static/format.js";
+import { KINDS, UNKNOWN, bpm, clock, day, decimal, goesOn, lasted, withUnit } from "/static/format.js";
 import { present, setTitle, startPage, subject } from "/static/page.js";
 import { labelledZoneBar, zoneTimeList } from "/static/zones.js";
 
@@ -42,7 +42,9 @@ function about({ kind, started_at: start, ended_at: end, stop_marked_at: stop })
   const told = [
     KINDS[kind] ?? kind,
     day(start),
-    end ? `${clock(start)} to ${clock(end)}, ${lasted(start, end)}` : `since ${clock(start)}, still running`,
+    end
+      ? `${clock(start)} to ${clock(end)}, ${lasted(start, end)}`
+      : `since ${clock(start)}, ${goesOn(start) ? "still running" : "not ended"}`,
   ];
   if (stop) told.push(`stop marked at ${clock(stop)}`);
   return told.join(" · ");

@@ -1,8 +1,8 @@
 // All sessions, newest first.
-import { getData } from "/static/actions.js";
+import { MAY_CHANGE, getData } from "/static/actions.js";
 import { el } from "/static/dom.js";
 import { connect, subscribe } from "/static/events.js";
-import { KINDS, clock, day, lasted } from "/static/format.js";
+import { KINDS, clock, day, goesOn, lasted } from "/static/format.js";
 import { present, startPage } from "/static/page.js";
 
 const list = document.querySelector("#sessions tbody");
@@ -17,11 +17,12 @@ async function loadSessions() {
 
 function row(session) {
   const { session_id: id, name, kind, started_at: start, ended_at: end } = session;
-  const time = end ? lasted(start, end) : el("strong", {}, "Running");
+  const time = end ? lasted(start, end) : goesOn(start) ? el("strong", {}, "Running") : "Not ended";
+  const title = name || KINDS[kind];
   return el(
     "tr",
     {},
-    el("th", { scope: "row" }, el("a", { href: `/sessions/${encodeURIComponent(id)}` }, name || KINDS[kind])),
+    el("th", { scope: "row" }, MAY_CHANGE ? el("a", { href: `/sessions/${encodeURIComponent(id)}` }, title) : title),
     el("td", {}, KINDS[kind] ?? kind),
     el("td", {}, day(start)),
     el("td", { class: "number" }, clock(start)),

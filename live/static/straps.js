@@ -8,9 +8,11 @@ import { bpm } from "/static/format.js";
 import { heartIcon } from "/static/icons.js";
 import { schedulePulses } from "/static/pulse.js";
 import { allStraps, signalMeter, signalText, strapCount } from "/static/signal.js";
+import { noteOf, readWearer, saidOf } from "/static/tile.js";
 import { openUnknownStrap } from "/static/wearing.js";
 
 const HEARD_S = 60;
+const FRESH_S = 6;
 const cards = new Map();
 
 export function startTray(tray) {
@@ -23,13 +25,24 @@ export function startTray(tray) {
     setText(tray.querySelector("h2"), strapCount(unknown.length));
     tray.hidden = unknown.length === 0;
   };
-  subscribe(["strap:", "beat:s"], refresh);
+  subscribe(["strap:", "tile:s", "beat:s"], refresh);
   setInterval(refresh, 1000);
 }
 
 /** Straps of nobody, not ignored, heard within the last minute. */
 function unknownStraps() {
   return allStraps().filter((strap) => strap.user_id === 0 && !strap.ignored && serverNow() - strap.heard_at < HEARD_S);
+}
+
+/** As its tile tells it; before its first beat the strap's own number, while that is new. */
+function wearerOf(strap) {
+  const who = `s${strap.device_id}`;
+  if (parts.has(`tile:${who}`)) {
+    const wearer = readWearer(parts, who);
+    return { ...wearer, hr: wearer.beat?.hr };
+  }
+  const fresh = serverNow() - strap.heard_at < FRESH_S;
+  return { state: fresh ? "live" : "lost", hr: fresh ? strap.hr : null };
 }
 
 function drop(id, card) {
@@ -51,7 +64,8 @@ class Card {
     this.hr = el("span", { class: "hr" });
     this.heart = heartIcon();
     this.signal = signalMeter();
-    const name = el("span", { class: "name" }, `Strap ${id}`);
+    this.note = el("span", { class: "note" });
+    const name = el("span", { class: "name" }, `Strap ${id} `, this.note);
     this.button = el(
       "button",
       { class: "strap-card", type: "button", "data-strap": id, onclick: () => openUnknownStrap(id) },
@@ -63,17 +77,19 @@ class Card {
   }
 
   show(strap) {
-    const beat = parts.get(`beat:s${this.id}`);
-    const number = setText(this.hr, bpm(beat?.hr ?? strap.hr));
+    const wearer = wearerOf(strap);
+    const { beat, state } = wearer;
+    const hr = state === "invalid" ? "--" : bpm(wearer.hr);
+    const number = setText(this.hr, hr);
     this.signal.show(strap);
-    setAttribute(
-      this.button,
-      "aria-label",
-      `Strap ${this.id}, ${bpm(beat?.hr ?? strap.hr)} bpm, ${signalText(strap)}.${MAY_CHANGE ? " Who wears it?" : ""}`,
-    );
+    setText(this.note, noteOf(wearer));
+    setAttribute(this.button, "data-state", state);
+    const told = [`Strap ${this.id}`, hr === "--" ? "no heart rate" : `${hr} bpm`, saidOf(state), signalText(strap)];
+    const question = MAY_CHANGE ? " Who wears it?" : "";
+    setAttribute(this.button, "aria-label", `${told.filter(Boolean).join(", ")}.${question}`);
     if (!beat || beat.at === this.beatAt) return;
     this.beatAt = beat.at;
-    schedulePulses(this.heart, beat.beats);
+    if (state === "live") schedulePulses(this.heart, beat.beats);
     announceBeat(`s${this.id}`, beat, number);
   }
 }

@@ -32,6 +32,16 @@ export function readWearer(parts, who) {
   };
 }
 
+/** What a state that is not live says of itself, with the age of the newest beat. */
+export function noteOf({ state, beat }) {
+  return NOTES[state]?.(beat ? ago(serverNow() - beat.at) : "") ?? "";
+}
+
+/** The same in an accessible name. */
+export function saidOf(state) {
+  return { stale: "not new", lost: "no signal" }[state] ?? "";
+}
+
 export class Tile {
   constructor(who, onclick) {
     this.name = el("span", { class: "name" });
@@ -78,18 +88,13 @@ export class Tile {
     const weak = strap?.loss > WEAK_LOSS;
     this.weak.hidden = !weak;
     this.battery.hidden = !strap?.battery_low;
-    this.showAge(wearer);
+    setText(this.note, noteOf(wearer));
     this.describe({ name, hr, zone, share, estimated, state, weak, low: strap?.battery_low });
     this.showZoneTimes(tile.zone_seconds);
     const fresh = Boolean(beat) && beat.at !== this.beatAt;
     if (fresh && state === "live") schedulePulses(this.heart, beat.beats);
     this.beatAt = beat?.at ?? null;
     return { beat: fresh, number };
-  }
-
-  showAge({ state, beat }) {
-    const age = beat ? ago(serverNow() - beat.at) : "";
-    setText(this.note, NOTES[state]?.(age) ?? "");
   }
 
   showTrend(path) {
@@ -109,7 +114,7 @@ export class Tile {
       name,
       hr === "--" ? "no heart rate" : `${hr} bpm`,
       zone === null ? "" : `zone ${zone}, ${share} of ${estimated ? "an estimated" : "the"} maximum`,
-      state === "stale" ? "not new" : state === "lost" ? "no signal" : "",
+      saidOf(state),
       weak ? "weak signal" : "",
       low ? "low battery" : "",
     ];

@@ -35,7 +35,7 @@ export function openPerson(who) {
     const link = el("a", { class: "button", href: `/person/${userId}`, "data-first": true }, "Heart and zones");
     const spent = tile?.zone_seconds?.some((seconds) => seconds >= 1);
     const effort = spent ? [el("h3", {}, "Time in zones"), zoneTimeList(tile.zone_seconds)] : [];
-    const content = el("div", {}, el("p", {}, link), effort, straps.map((strap) => strap.element), problem);
+    const content = el("div", {}, MAY_CHANGE ? el("p", {}, link) : null, effort, straps.map((strap) => strap.element), problem);
     return { content, close: () => straps.forEach((strap) => strap.close()) };
   });
 }

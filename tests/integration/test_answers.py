@@ -104,6 +104,12 @@ def test_latest_is_sorted_filtered_and_cut(beatstream: Beatstream) -> None:
     assert seen(min_hr=100, max_hr=150) == [130]
     assert seen(max_age_seconds=0) == []
     assert seen(max_age_seconds=3600) == [160, 130, 95]
+    # The clock of its receiver is wrong.
+    ahead = packet("710004", 0, 1, now + timedelta(minutes=10), 180)
+    assert beatstream.post("raw_ant_hr_packet", ahead).is_success
+    beatstream.await_settled()
+    assert len(beatstream.api("getLatestUserHeartRates", users="Strap 710004")) == 1
+    assert beatstream.api("getLatestUserHeartRates", users="Strap 710004", max_age_seconds=3600) == []
 
 
 def test_unknown_heart_rate_is_null_and_comes_last(beatstream: Beatstream) -> None:

@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from app.datamodels.stream_record import WHEN_STORED
 from app.heartrate.retention import variable
 from stack.processes import MARK
 from tests.integration.beatstream import READY_TIMEOUT_S, Beatstream, _free_ports, _lay_out
@@ -134,6 +135,7 @@ def production(beatstream: Beatstream, tmp_path_factory: pytest.TempPathFactory)
             for table, column in (("strap_assignment", "ignored"), ("raw_ant_hr_packet", "rssi_dbm")):
                 client.command(f"CREATE TABLE {DATABASE}.{table} AS local.{table}")
                 client.command(f"ALTER TABLE {DATABASE}.{table} DROP COLUMN {column}")
+            client.command(f"ALTER TABLE {DATABASE}.strap_assignment MODIFY COLUMN stored_at MATERIALIZED now64(6)")
             # What was stored before it had smaller granules.
             client.command(
                 f"CREATE TABLE {DATABASE}.{SECONDS} AS local.{SECONDS} ENGINE = AggregatingMergeTree "
@@ -178,6 +180,10 @@ def test_columns_that_an_older_schema_lacks_are_added_and_its_rows_kept(producti
     old = f"SELECT count(), uniqExact(packet_count), countIf(rssi_dbm IS NULL) FROM {DATABASE}.raw_ant_hr_packet"
     assert production.rows(f"{old} WHERE device_id = '1'") == [(OLD_PACKETS, OLD_PACKETS, OLD_PACKETS)]
     assert production.rows(f"SELECT user_name, ignored FROM {DATABASE}.strap_assignment") == [("Ada", None)]
+    assert production.rows(
+        f"SELECT default_expression FROM system.columns WHERE database = '{DATABASE}' "
+        "AND table = 'strap_assignment' AND name = 'stored_at'"
+    ) == [(WHEN_STORED.expression,)]
     assert production.rows(f"SELECT avg_hr_per_second FROM {DATABASE}.{SECONDS} FINAL") == [(61.0,)]
 
 

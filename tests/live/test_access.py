@@ -10,9 +10,12 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from live.access import COOKIE, MOST_WRONG, MOST_WRONG_OF_ALL, OPEN_PATHS, Tokens, Wrong, cookie_of
-from live.server import ACTIONS, create
+from app.heartrate.effort import Sex
+from app.heartrate.profiles import Profile
+from live.access import COOKIE, LOOK_DATA, MOST_WRONG, MOST_WRONG_OF_ALL, OPEN_PATHS, Tokens, Wrong, cookie_of
+from live.server import ACTIONS, create, own_names
 from live.settings import Settings
+from live.wall import Wall
 
 CHANGE, LOOK = "correct horse battery", "look but do not touch"
 BOTH = Tokens(CHANGE, LOOK)
@@ -32,11 +35,15 @@ def _personal() -> list[tuple[str, str]]:
 PERSONAL = _personal()
 
 
-def ask(tokens: Tokens, play: Callable[[httpx.AsyncClient], Awaitable[None]], **options: Any) -> None:
+def ask(
+    tokens: Tokens, play: Callable[[httpx.AsyncClient], Awaitable[None]], wall: Wall | None = None, **options: Any
+) -> None:
     """Play against the wall's own application; nothing behind it runs."""
 
     async def main() -> None:
         app = create(Settings(moose_url="http://127.0.0.1:1", broker="127.0.0.1:1", tokens=tokens))
+        if wall is not None:
+            app.state.wall = wall
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", **options) as client:
             await play(client)
@@ -160,6 +167,77 @@ def test_who_may_look_may_not_change() -> None:
         assert (await client.post("/actions/erase", json={"user_id": 1})).status_code not in (401, 403)
 
     ask(BOTH, play)
+
+
+@pytest.fixture
+def wall() -> Wall:
+    """With Ada, who is shown by an alias, and Bo, who is hidden."""
+    wall = Wall(Settings(moose_url="http://127.0.0.1:1", broker="127.0.0.1:1"))
+    wall.board.take_profile(
+        Profile(7, "Ada Lovelace", "Ada", birth_year=1990, sex=Sex.FEMALE, weight_kg=60.0, hr_max_entered=190), 0
+    )
+    wall.board.take_profile(Profile(8, "Bo", hidden=True), 0)
+    wall.take_assignment({"device_id": "5", "user_id": 7, "user_name": "Ada Lovelace"}, 1)
+    return wall
+
+
+def test_who_may_look_is_told_no_more_than_the_board_shows(wall: Wall) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        await client.post("/enter", data={"token": LOOK})
+        (ada,) = (await client.get("/data/people")).json()["entries"]
+        assert {name: value for name, value in ada.items() if value} == {
+            "user_id": 7, "user_name": "Ada", "straps": ["5"],
+        }  # fmt: skip
+        refused = [path for _, path in PERSONAL if path.startswith("/data/") and path not in LOOK_DATA]
+        assert len(refused) >= 3
+        for path in (*refused, "/data/sessions/x", "/data/people/7/history", "/data/sessions/x/people/7.fit", "/data/"):
+            for method in ("GET", "HEAD"):
+                assert ((await client.request(method, path)).status_code, path) == (403, path)
+        await client.post("/enter", data={"token": CHANGE})
+        everybody = (await client.get("/data/people")).json()["entries"]
+        assert [(each["user_name"], each["birth_year"]) for each in everybody] == [("Ada Lovelace", 1990), ("Bo", None)]
+        assert (await client.get("/data/sessions/x")).status_code == 404
+
+    ask(BOTH, play, wall)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "1970-01-01T00:00:00"])
+def test_a_moment_that_cannot_be_is_named(wall: Wall, moment: str) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        for name in ("start", "end"):
+            answer = await client.get("/data/people/7/history", params={name: moment})
+            assert (answer.status_code, answer.json()["field"]) == (400, name)
+
+    ask(Tokens(), play, wall)
+
+
+@pytest.mark.parametrize("path", ["/person/{}", "/data/people/{}/history", "/data/sessions/x/people/{}.csv"])
+def test_a_number_of_thousands_of_digits_is_nobody(wall: Wall, path: str) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        assert (await client.get(path.format("7" * 5000))).status_code == 404
+
+    ask(Tokens(), play, wall)
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "other.example:x", "a@[", ""])
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/people", headers={"Host": host})).status_code == 403
+
+    ask(Tokens(), play)
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://localhost:x@["])
+def test_an_origin_that_is_none_is_refused(origin: str) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        assert (await client.post("/actions/erase", headers={"Origin": origin})).status_code == 403
+
+    ask(Tokens(), play)
+
+
+def test_names_of_this_machine_may_stand_apart() -> None:
+    assert own_names(" Wall.example, b ,,") >= {"wall.example", "b", "localhost"}
+    assert not {"", " b", "b "} & own_names("a, b ,")
 
 
 def test_who_guesses_has_to_wait_and_nothing_is_tried_meanwhile() -> None:

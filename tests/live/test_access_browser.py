@@ -112,7 +112,17 @@ def test_a_link_of_another_site_leads_in_and_who_may_look_sees_nothing_to_change
 
     follow(page, ingest.url, f"{room}/")
     expect(page.locator(".tile")).to_contain_text("Ada")
+    card = page.locator(".strap-card")
+    # Its heart is heard no more: the number is an old one, and says so.
+    expect(card).to_have_attribute("data-state", "lost")
+    expect(card.locator(".hr")).to_have_text("120")
+    expect(card.locator(".note")).to_contain_text("No signal, ")
+    assert "120 bpm, no signal, " in (card.get_attribute("aria-label") or "")
     assert shown_buttons(page) == set()
+    expect(page.locator("#problem")).to_have_text("This screen may only look at the board.")
+    page.goto(f"{room}/people")
+    expect(page.locator("#people tbody th")).to_have_text("Ada")
+    expect(page.locator("#people tbody")).not_to_contain_text("200")
     asked = "fetch('/actions/erase', {method: 'POST', body: '{\"user_id\": 7}'}).then(answer => answer.status)"
     assert page.evaluate(asked) == 403
     context.close()

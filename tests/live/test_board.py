@@ -8,7 +8,7 @@ import pytest
 from app.heartrate.hr_max import HRMaxSource
 from app.heartrate.profiles import Profile
 from app.heartrate.wearers import NOBODY, Assignment, Wearer
-from live.board import AHEAD_S, GONE_AFTER_S, PARKED_AFTER_S, Beat, Board, Effort, Notified, Packet
+from live.board import AHEAD_S, GONE_AFTER_S, PARKED_AFTER_S, UNREPORTED_S, Beat, Board, Effort, Notified, Packet
 from live.schema import event_schema
 
 T = 1_790_000_000.0
@@ -20,9 +20,10 @@ PAYLOAD = "00ffffff0000%02x%02x"
 class Room:
     """A board that is played to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, past_known: bool = True) -> None:
         self.board = Board()
-        self.board.take_history({})
+        if past_known:
+            self.board.take_history({})
         self.now_s = T
         self._beats = self._tenths = 0
 
@@ -225,6 +226,23 @@ def test_the_past_fills_the_chart() -> None:
     assert room.board.parts.since(0).seconds[-1][1:5] == [None, None, None, 0]
 
 
+def test_nobody_is_shown_by_a_name_that_may_be_hidden_before_the_past_is_known() -> None:
+    room = Room(past_known=False)
+    for strap, user_id in ((STRAP, 7), ("99", 8)):
+        room.wears(user_id, "Ada Lovelace", strap)
+    room.board.take_profile(Profile(8, "Bo Real", alias="Bo"), 0)
+    for _ in range(6):
+        room.beat(100)
+        room.beat(140, user_id=8, strap="99")
+        room.go(0.5)
+    assert (room["tile:p7"], room["person:7"], room[f"strap:{STRAP}"]["hr"]) == (None, None, None)
+    assert (room["tile:p8"]["state"], room["person:8"]["name"]) == ("live", "Bo")
+    room.board.take_history({int(room.now_s) - 3: {"p7": 100.0}})
+    room.live(4)
+    assert (room["tile:p7"]["state"], room["person:7"]["name"]) == ("live", "Ada Lovelace")
+    assert room.board.parts.seconds()[0][5] == {"p7": 100.0}
+
+
 def test_old_beats_are_no_news(room: Room) -> None:
     room.board.take_beat(Beat(7, STRAP, room.now_s - PARKED_AFTER_S - 1, 120, 500.0), room.now_s)
     room.go(1)
@@ -304,6 +322,28 @@ def test_while_data_is_deleted_the_person_is_not_shown(room: Room) -> None:
     room.live(2)
     assert (room["tile:p7"], room["beat:p7"]) == (None, None)
     assert all("p7" not in entry[5] for entry in room.board.parts.seconds())
+
+
+def test_an_erasure_without_a_report_is_over_some_day_and_may_be_asked_for_again(room: Room) -> None:
+    room.board.begin_erasure("e1", 7, room.now_s)
+    room.live(2)
+    assert (room["tile:p7"], room["erasure:e1"]["removed"]) == (None, None)
+    room.go(UNREPORTED_S - 5)
+    assert room.board.people.being_erased(7)
+    room.go(5)
+    assert (room["erasure:e1"], room.board.people.being_erased(7)) == (None, False)
+    room.live(2)
+    assert room["tile:p7"]["state"] == "live"
+    # It may be told late all the same.
+    room.board.take_erasure("e1", 7, {"unified_hr_packet": 2}, room.us(), room.now_s)
+    assert room["erasure:e1"]["removed"] == {"unified_hr_packet": 2}
+
+
+def test_an_erasure_that_could_not_be_asked_for_leaves_no_trace(room: Room) -> None:
+    room.board.begin_erasure("e1", 7, room.now_s)
+    for _ in range(2):
+        room.board.end_erasure("e1", room.now_s)
+        assert (room["erasure:e1"], room.board.people.being_erased(7)) == (None, False)
 
 
 def test_new_people_get_numbers_of_their_own(room: Room) -> None:
