@@ -26,14 +26,17 @@ STREAMS: dict[str, dict[str, Any]] = {
 WITHOUT_FUNCTION = ("unified_hr_packet", "erasure_report", "dead_letter_decision")
 """Streams that only a table (and the wall) reads: what is wrong there, only ClickHouse can refuse."""
 
+MOMENTS = {"raw_ant_hr_packet": "received_at", "bluetooth_hr_packet": "received_at", "strap_assignment": "assigned_at"}
+"""Moments that must have a zone."""
+
 WITHOUT_TABLE = ("erasure_request",)
 INGESTED = ("raw_ant_hr_packet", "bluetooth_hr_packet", "strap_assignment", "person_profile", "training_session")
 QUEUE = "DeadLetterQueue"
 MEGABYTE = 1_000_000
 
 
-def _spoiled(good: dict[str, Any], mark: str) -> dict[str, bytes]:
-    """Each kind of wrong, with a mark to find it by. All of them are wrong for every stream."""
+def _spoiled(good: dict[str, Any], mark: str, moment: str | None = None) -> dict[str, bytes]:
+    """Each kind of wrong, with a mark to find it by. All of them are wrong for every stream (that has the moment)."""
     first, last = next(iter(good)), list(good)[-1]
     return {
         "not JSON": f"{{{mark}-0".encode(),
@@ -49,7 +52,8 @@ def _spoiled(good: dict[str, Any], mark: str) -> dict[str, bytes]:
         "a megabyte": json.dumps({**good, first: None, last: f"{mark}-8" + "x" * MEGABYTE}).encode(),
         "not UTF-8": b"\xff\xfe" + f"{mark}-9".encode(),
         "unknown fields only": json.dumps({"unknown": f"{mark}-10"}).encode(),
-    }
+        "half of a surrogate pair": json.dumps({**good, last: "\ud800", "mark": f"{mark}-11"}).encode(),
+    } | ({moment: json.dumps({**good, moment: "2026-11-25T00:00:00", "mark": f"{mark}-12"}).encode()} if moment else {})
 
 
 @fault("poison on the topics")
@@ -59,7 +63,7 @@ def on_the_topics(stack: Stack) -> Outcome:
 
     def poison(load: Load) -> float:
         before = {stream: letters(stack, stream) for stream in STREAMS}
-        sent = {stream: _spoiled(good, f"poison-{stream}") for stream, good in STREAMS.items()}
+        sent = {stream: _spoiled(good, f"poison-{stream}", MOMENTS.get(stream)) for stream, good in STREAMS.items()}
         for stream, messages in sent.items():
             stack.produce(stream, messages.values())
         since = time.time()
@@ -105,7 +109,7 @@ def over_http(stack: Stack) -> Outcome:
         del load
         for stream in INGESTED:
             before, taken = letters(stack, stream), 0
-            for what, body in _spoiled(STREAMS[stream], f"http-{stream}").items():
+            for what, body in _spoiled(STREAMS[stream], f"http-{stream}", MOMENTS.get(stream)).items():
                 answer = stack.http.post(
                     f"/ingest/{stream}", content=body, headers={"Content-Type": "application/json"}
                 )

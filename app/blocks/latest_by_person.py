@@ -5,6 +5,9 @@ from moose_lib import MaterializedView, MaterializedViewOptions
 from app.datamodels.latest_heart_rate import LatestHeartRate, latest_heart_rate
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 
+AHEAD_S = 5
+"""As on the wall: a beat further in the future was stamped by a wrong clock, and would stay the newest until then."""
+
 _unified = unified_hr_packet_pipeline.get_table()
 
 latest_by_person = MaterializedView[LatestHeartRate](
@@ -30,9 +33,10 @@ latest_by_person = MaterializedView[LatestHeartRate](
                            toUInt64(round(beats.hr_timestamp_seconds * 1000000)) * 2 + revision) AS newest,
                     max(toUInt64(round(beats.hr_timestamp_seconds * 1000000)) * 2 + revision) AS version
                 FROM {_unified.name} AS beats
+                WHERE beats.hr_timestamp_seconds < toUnixTimestamp64Milli(now64(3)) / 1000 + {AHEAD_S}
                 GROUP BY user_id, guest_device_id
             )
-        """,  # noqa: S608 (the only part put in is the table's own name)
+        """,  # noqa: S608 (what is put in is the table's own name, and a number)
     ),
     target_table=latest_heart_rate,
 )

@@ -6,10 +6,10 @@ from functools import cache
 from app.datamodels.bluetooth_hr_packet import BluetoothHRPacket, bluetooth_hr_packet_pipeline
 from app.datamodels.stream_record import RejectedRecordError
 from app.datamodels.unified_hr_packet import UnifiedHRPacket, unified_hr_packet_pipeline
-from app.heartrate.ble import decode_measurement
+from app.heartrate.ble import InvalidMeasurement, decode_measurement
 from app.heartrate.bluetooth_tracker import BluetoothBeat, BluetoothTracker
 from app.heartrate.profile import TICKS_PER_SECOND
-from app.heartrate.strap_id import check_bluetooth_address
+from app.heartrate.strap_id import check_bluetooth_address, check_receiver_id
 from app.heartrate.strap_tracker import StrapTracker
 from app.storage.moments import received_us
 from app.storage.strap_history import BluetoothHistory, StoredPacket
@@ -29,14 +29,16 @@ class BluetoothStage:
         """The heartbeats that a notification tells. Raises `ValueError` with the reason if it is wrong."""
         record.require_valid()
         value = _value(record.hr_measurement)
-        decode_measurement(value)
-        heard_us = received_us(record.received_at)
+        heard_us, receiver_id = received_us(record.received_at), record.receiver_id or ""
+        check_receiver_id(receiver_id)
         strap = self._straps.get(record.device_id)
         if strap is None:
             check_bluetooth_address(record.device_id)
+            for other in self._straps.values():
+                other.rest(heard_us)
             strap = self._straps[record.device_id] = self._new_strap(record.device_id)
         self._timed = record.received_at is not None
-        beats: tuple[BluetoothBeat, ...] = strap.push(value, heard_us, record.receiver_id or "", record.packet_count)
+        beats: tuple[BluetoothBeat, ...] = strap.push(value, heard_us, receiver_id, record.packet_count)
         return [self._row(record.device_id, beat) for beat in beats]
 
     def _new_strap(self, device_id: str) -> StrapTracker[BluetoothTracker]:
@@ -70,9 +72,14 @@ class BluetoothStage:
 
 def _value(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        value = bytes.fromhex(text)
     except ValueError as error:
         raise RejectedRecordError(f"hr_measurement: {text[:60]!r} is not hexadecimal") from error
+    try:
+        decode_measurement(value)
+    except InvalidMeasurement as error:
+        raise RejectedRecordError(f"hr_measurement: {error}") from error
+    return value
 
 
 @cache

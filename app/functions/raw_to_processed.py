@@ -11,9 +11,10 @@ from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.device_number import parse_device_id
 from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
+from app.heartrate.strap_id import check_receiver_id
 from app.heartrate.strap_tracker import StrapTracker
 from app.storage.moments import from_us, received_us
-from app.storage.strap_history import StoredPacket, StrapHistory, well_formed
+from app.storage.strap_history import StoredPacket, StrapHistory
 
 STATE_EVERY_BEATS = 32
 """How often a row carries the tracker's state: a restart reads at most so many beats' packets again."""
@@ -32,13 +33,16 @@ class HeartbeatStage:
         """The heartbeats that a packet shows for the first time. Raises `ValueError` with the reason if it is wrong."""
         record.require_valid()
         payload = parse_payload(record.ant_hr_packet)
+        at_us, count, receiver_id = received_us(record.received_at), record.packet_count, record.receiver_id or ""
+        check_receiver_id(receiver_id)
         strap = self._straps.get(record.device_id)
         if strap is None:
             parse_device_id(record.device_id)
+            for other in self._straps.values():
+                other.rest(at_us)
             strap = self._straps[record.device_id] = self._new_strap(record.device_id)
-        at_us, count = received_us(record.received_at), record.packet_count
         self._timed = record.received_at is not None
-        beats = strap.push(payload, at_us, record.receiver_id or "", count)
+        beats = strap.push(payload, at_us, receiver_id, count)
         if not beats and not self._rebuilt:
             return []
         rows = _rows(record.device_id, strap.tracker, beats, at_us, count)
@@ -55,14 +59,12 @@ class HeartbeatStage:
             nonlocal lanes
             lanes += 1
             if lanes == 1:
-                tracker, packets = self._history.at_first(device_id, packet)
+                tracker, told_again = self._history.at_first(device_id, packet)
             else:
                 # A packet that came without its time is stored with another one, so waiting for it would be in vain.
-                tracker, packets = self._history.as_of(device_id, packet, await_packet=self._timed)
-            for payload, old in well_formed(packets):
-                beats = tracker.push(payload, old.received_at_us)
-                # Sent again: a packet that was heard out of order may not have been processed yet, and equal beats are
-                # one row in the end.
+                tracker, told_again = self._history.as_of(device_id, packet, await_packet=self._timed)
+            for beats, old in told_again:
+                # A packet that was heard out of order may not have been processed yet.
                 self._rebuilt += _rows(device_id, tracker, beats, old.received_at_us, old.packet_count)
             return tracker
 

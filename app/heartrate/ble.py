@@ -5,6 +5,9 @@ from dataclasses import dataclass
 SERVICE = 0x180D
 MEASUREMENT = 0x2A37
 
+LONGEST_VALUE = 512
+"""Bytes of an attribute's value at most (Bluetooth Core, Vol 3 Part F 3.2.9)."""
+
 _RATE_IS_UINT16, _CONTACT_DETECTED, _CONTACT_SUPPORTED, _HAS_ENERGY, _HAS_RR = (1 << bit for bit in range(5))
 
 
@@ -30,9 +33,11 @@ class HeartRateMeasurement:
 
 
 def decode_measurement(value: bytes) -> HeartRateMeasurement:
-    """Read a notification. Raises `InvalidMeasurement` if it ends before what its flags announce."""
+    """Read a notification. Raises `InvalidMeasurement` if it is none, or ends before what its flags announce."""
     if not value:
         raise InvalidMeasurement("empty notification")
+    if len(value) > LONGEST_VALUE:
+        raise InvalidMeasurement(f"{len(value)} bytes; a Bluetooth attribute has {LONGEST_VALUE} at most")
     flags = value[0]
     rate_bytes = 2 if flags & _RATE_IS_UINT16 else 1
     at = 1 + rate_bytes + (2 if flags & _HAS_ENERGY else 0)

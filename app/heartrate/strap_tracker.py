@@ -77,6 +77,15 @@ class StrapTracker[T: Tracker]:
         lane.received_us = max(lane.received_us, received_us)
         return lane.tracker.push(payload, received_us, receiver_id)
 
+    def rest(self, now_us: int) -> None:
+        """Forget which packets were taken, if the strap has been silent for `LANE_REACH_US`.
+
+        They are most of what a strap holds; what is sent once more is another lane then, and gives the same beats.
+        """
+        if all(lane.received_us < now_us - LANE_REACH_US for lane in self._lanes):
+            self._packets.clear()
+            self._order.clear()
+
     def _find(self, received_us: int) -> _Lane[T] | None:
         """The newest lane that this packet can belong to; moved to the end, as the last one used."""
         fitting = [

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from app.heartrate.profiles import LONGEST_NAME
 from app.heartrate.strap_id import check_strap_id
 
 NOBODY = 0
@@ -22,7 +23,7 @@ class Wearer(NamedTuple):
     user_name: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """From `since_us` on (UTC, µs since 1970) the strap is worn by `wearer`.
 
@@ -49,10 +50,16 @@ def check_assignment(device_id: str, user_id: int, user_name: str) -> None:
         raise InvalidAssignmentError(f"user_id: {user_id} is negative; people count from 1, 0 hands the strap back")
     if user_id != NOBODY and not user_name.strip():
         raise InvalidAssignmentError("user_name: empty; the person needs a name to be shown by")
+    if len(user_name) > LONGEST_NAME:
+        raise InvalidAssignmentError(f"user_name: {len(user_name)} characters; a name has {LONGEST_NAME} at most")
+
+
+def _since_us(assignment: Assignment) -> int:
+    return assignment.since_us
 
 
 class WearerBook:
-    """Every strap's assignments, ordered by time. Adding one twice changes nothing."""
+    """Every strap's assignments, ordered by time; of one moment, in the order told."""
 
     def __init__(self) -> None:
         self._assignments: dict[str, list[Assignment]] = {}
@@ -62,7 +69,7 @@ class WearerBook:
         """Nobody wore what this person wore, by assignments up to a moment; also by those that are added later."""
         self._forgotten[user_id] = max(until_us, self._forgotten.get(user_id, until_us))
         for history in self._assignments.values():
-            history[:] = sorted(self._known(assignment) for assignment in history)
+            history[:] = map(self._known, history)
 
     def _known(self, assignment: Assignment) -> Assignment:
         if assignment.since_us <= self._forgotten.get(assignment.wearer.user_id, assignment.since_us - 1):
@@ -70,11 +77,12 @@ class WearerBook:
         return assignment
 
     def add(self, device_id: str, assignment: Assignment) -> None:
-        """Note an assignment; the order of adding does not matter."""
-        history = self._assignments.setdefault(device_id, [])
+        """Note an assignment. The order of adding matters to those of one moment only: the last one wins."""
         assignment = self._known(assignment)
-        if assignment not in history:
-            insort(history, assignment)
+        history = [each for each in self._assignments.get(device_id, ()) if each != assignment]
+        insort(history, assignment, key=_since_us)
+        # In one step: another thread may ask meanwhile.
+        self._assignments[device_id] = history
 
     def knows(self, device_id: str) -> bool:
         """Whether the strap was ever assigned."""
@@ -98,7 +106,7 @@ class WearerBook:
         """
         history = self._assignments.get(device_id)
         if history:
-            newest = bisect_right(history, at_us, key=lambda assignment: assignment.since_us) - 1
+            newest = bisect_right(history, at_us, key=_since_us) - 1
             if newest < 0 and not history[0].explicit:
                 newest = 0
             if newest >= 0 and history[newest].wearer.user_id != NOBODY:

@@ -1,5 +1,6 @@
 """Removes a person from every table."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from confluent_kafka import KafkaException
 from urllib3.exceptions import HTTPError
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
@@ -14,11 +16,13 @@ from app.datamodels.latest_heart_rate import latest_heart_rate
 from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
 from app.datamodels.person_profile import person_profile_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
-from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
+from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline, raw_ant_hr_packet_shards
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.wearers import NOBODY, Span
+from app.storage import kafka
 from app.storage.clickhouse import connect
+from app.storage.moments import to_us
 from app.storage.wearer_directory import stored_assignments
 
 _OF_STRAPS = {
@@ -37,8 +41,21 @@ _OF_PEOPLE = (
 )
 """Tables that name the person. The assignments go last: they tell which packets were the person's."""
 
+_STREAMS = (
+    *raw_ant_hr_packet_shards,
+    bluetooth_hr_packet_pipeline.get_stream(),
+    processed_ant_hr_packet_pipeline.get_stream(),
+    unified_hr_packet_pipeline.get_stream(),
+    person_profile_pipeline.get_stream(),
+    strap_assignment_pipeline.get_stream(),
+)
+"""By which rows come into those tables."""
+
 FLUSH_S = 1.5
-"""Moose writes what is on a topic once a second, and nothing tells when it has: look again after so long."""
+"""Moose writes what is on a topic once a second, and functions make more of it: look again after so long."""
+
+STORED_WITHIN_S = 120.0
+"""How long all rounds together may wait for tables that are behind their topics; Kafka allows 300 s for a batch."""
 
 MOST_ROUNDS = 10
 
@@ -58,16 +75,19 @@ def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
     from a topic to its table is waited for: it ends with a round that finds nothing.
 
     Where ClickHouse is away, or takes long, it is asked again for `PATIENCE_S`; then its error is raised. Rows whose
-    removal was answered to nobody are gone and not counted.
+    removal was answered to nobody are gone and not counted. Raises `TypeError` for a moment without a zone.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, stored_by = time.monotonic() + PATIENCE_S, time.monotonic() + STORED_WITHIN_S
+    requested_us = to_us(requested_at)
     removed = dict.fromkeys((*_OF_STRAPS, *_OF_PEOPLE), 0)
-    ends: dict[tuple[str, int | None], int | None] = {}
+    ends: dict[tuple[str, int | None], int] = {}
     spans = _patiently(lambda: list(stored_assignments().spans(user_id)), deadline)
     worn = [span.device_id for span in spans if span.until_us is None]
     strap_assignment_pipeline.get_stream().send([_handed_back(device_id, requested_at) for device_id in worn])
     for _ in range(MOST_ROUNDS):
-        if not _patiently(lambda: _round(user_id, ends, removed), deadline):
+        time.sleep(FLUSH_S)
+        _await_stored(stored_by)
+        if not _patiently(lambda: _round(user_id, requested_us, ends, removed), deadline):
             break
     return removed
 
@@ -82,12 +102,12 @@ def _patiently[T](attempt: Callable[[], T], deadline: float) -> T:
             time.sleep(_RETRY_S)
 
 
-def _round(user_id: int, ends: dict[tuple[str, int | None], int | None], removed: dict[str, int]) -> bool:
-    """Remove what is in the tables after a flush; whether that was anything."""
-    time.sleep(FLUSH_S)
+def _round(user_id: int, requested_us: int, ends: dict[tuple[str, int | None], int], removed: dict[str, int]) -> bool:
+    """Remove what is in the tables; whether that was anything."""
     for span in stored_assignments().spans(user_id):
-        # Rows that are gone tell nothing any more, so what was known of a span's end stays.
-        known = ends.get((span.device_id, span.since_us))
+        # Rows that are gone tell nothing any more, so what was known of a span's end stays. Where nothing is known of
+        # it, it is on its way: the strap was handed back.
+        known = ends.get((span.device_id, span.since_us), max(requested_us, span.since_us or 0))
         ends[span.device_id, span.since_us] = known if span.until_us is None else span.until_us
     spans = [Span(device_id, since_us, until_us) for (device_id, since_us), until_us in ends.items()]
     before = sum(removed.values())
@@ -98,6 +118,19 @@ def _round(user_id: int, ends: dict[tuple[str, int | None], int | None], removed
     finally:
         client.close()
     return sum(removed.values()) > before
+
+
+def _await_stored(deadline: float) -> None:
+    """Wait until what is on the topics now is in the tables; until `deadline` (`time.monotonic`) at most."""
+    sync = kafka.consumer(kafka.full_name(kafka.SYNC_GROUP))
+    # No broker, nothing on its way that could be waited for.
+    with contextlib.closing(sync), contextlib.suppress(KafkaException):
+        topics = [kafka.full_name(stream.name) for stream in _STREAMS]
+        on_topics = {
+            topic: kafka.ends(sync, topic, kafka.partitions(sync, topic, kafka.BROKER_TIMEOUT_S)) for topic in topics
+        }
+        for topic, offsets in on_topics.items():
+            kafka.await_committed(sync, topic, offsets, deadline)
 
 
 def _handed_back(device_id: str, at: datetime) -> StrapAssignment:
@@ -123,9 +156,12 @@ def _remove(client: Client, table: str, condition: str, parameters: dict[str, An
     if rows and table == strap_assignment_pipeline.get_table().name:
         # Nobody wore those straps then: without a row, the wearer before would seem to have gone on.
         client.command(
-            f"INSERT INTO {table} (device_id, user_id, user_name, assigned_at) "  # noqa: S608 (own names)
-            f"SELECT device_id, {NOBODY}, '', coalesce(assigned_at, stored_at) FROM {table} WHERE {condition}",
+            f"INSERT INTO {table} (device_id, user_id, user_name, assigned_at, stored_at) "  # noqa: S608 (own names)
+            f"SELECT device_id, {NOBODY}, '', coalesce(assigned_at, stored_at), stored_at "
+            f"FROM {table} WHERE {condition}",
             parameters,
+            # It stays before those of the same moment that came later.
+            settings={"insert_allow_materialized_columns": 1},
         )
     if rows:
         # A mutation, unlike a lightweight delete, leaves no trace in the parts; it is awaited.

@@ -1,5 +1,6 @@
 """Kafka clients for the functions' own questions, on the broker that Moose itself is configured with."""
 
+import time
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
@@ -8,6 +9,9 @@ from moose_lib.config.runtime import config_registry
 
 SYNC_GROUP = "clickhouse_sync"
 """The group by which Moose brings topics into tables (moose-guide.md 5)."""
+
+BROKER_TIMEOUT_S = 5.0
+_RETRY_S = 0.05
 
 
 def consumer(group: str, **settings: Any) -> Consumer:
@@ -41,6 +45,26 @@ def committed(asker: Consumer, topic: str, timeout_s: float) -> dict[int, int]:
     """The asker's group's offset by partition, 0: it has none. Raises `KafkaException` if the broker is away."""
     at = [TopicPartition(topic, number) for number in partitions(asker, topic, timeout_s)]
     return {each.partition: max(each.offset, 0) for each in asker.committed(at, timeout=timeout_s)}
+
+
+def ends(asker: Consumer, topic: str, numbers: list[int]) -> dict[int, int]:
+    """The offset behind the newest message, by partition. Raises `KafkaException` if the broker is away."""
+    return {
+        number: asker.get_watermark_offsets(TopicPartition(topic, number), timeout=BROKER_TIMEOUT_S, cached=False)[1]
+        for number in numbers
+    }
+
+
+def await_committed(asker: Consumer, topic: str, offsets: dict[int, int], deadline: float) -> None:
+    """Wait until the asker's group has committed those offsets; until `deadline` (`time.monotonic`) at most.
+
+    Raises `KafkaException` if the broker is away.
+    """
+    while any(offsets.values()) and time.monotonic() < deadline:
+        reached = committed(asker, topic, BROKER_TIMEOUT_S)
+        if all(reached.get(number, 0) >= offset for number, offset in offsets.items()):
+            return
+        time.sleep(_RETRY_S)
 
 
 def flow_group(source: Stream[Any], target: Stream[Any]) -> str:

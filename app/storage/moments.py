@@ -21,12 +21,17 @@ def from_us(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
+def require_zone(field: str, moment: datetime) -> None:
+    """Raise `RejectedRecordError` for a moment without a zone."""
+    if moment.tzinfo is None:
+        raise RejectedRecordError(f"{field}: {moment.isoformat()} has no zone")
+
+
 def received_us(received_at: datetime | None) -> int:
     """A record's `received_at` in microseconds; now, if it has none. Raises `RejectedRecordError` if it cannot be."""
     if received_at is None:
         return to_us(datetime.now(UTC))
-    if received_at.tzinfo is None:
-        raise RejectedRecordError(f"received_at: {received_at.isoformat()} has no zone")
+    require_zone("received_at", received_at)
     if not FIRST_YEAR <= received_at.year <= LAST_YEAR:
         raise RejectedRecordError(f"received_at: the year {received_at.year} cannot be; is the receiver's clock set?")
     return to_us(received_at)

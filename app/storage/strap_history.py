@@ -8,8 +8,6 @@ are there then.
 """
 
 import contextlib
-import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,20 +26,16 @@ from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
 from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
-from app.heartrate.strap_tracker import LANE_REACH_US
+from app.heartrate.strap_id import LONGEST_RECEIVER_ID
+from app.heartrate.strap_tracker import LANE_REACH_US, LATEST_US
 from app.storage import kafka
-from app.storage.clickhouse import connect
+from app.storage.clickhouse import Patience, connect
 
 ARRIVAL_TIMEOUT_S = 20.0
 """How long the packet in hand may take to reach the table; ten times what it takes."""
 
 BACKLOG_TIMEOUT_S = 120.0
 """How long what was read before may take; Moose's sync waits up to a minute where ClickHouse was away."""
-
-ANSWER_TIMEOUT_S = 150.0
-"""How long ClickHouse may be away before the work goes on without history; Kafka allows 300 s for a batch."""
-
-_BROKER_TIMEOUT_S = 5.0
 
 REBUILDING_US = 600_000_000
 """A tracker remembers two minutes: the packets of so long alone rebuild one."""
@@ -56,9 +50,8 @@ _BETWEEN = """
 """
 """In SQL: what was received of a strap between two packets, both left out; `_between` gives the values."""
 
-_CODE = re.compile(r"code: (\d+)", re.IGNORECASE)
-_UNREADABLE = frozenset((32, 33, 40, 107, 226, 228, 246, 271, 432, 740))
-"""ClickHouse's codes for data on its disk that cannot be read: it will not be later either."""
+ToldAgain = Iterator[tuple[tuple[Beat, ...], "StoredPacket"]]
+"""Stored packets, each with its beats that are not stored. As it goes on, the tracker takes the packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +87,7 @@ class PacketHistory:
         self._table = table
         self._payload = payload
         self._client: Client | None = None
-        self._away_since: float | None = None
+        self._patience = Patience()
         self._asked = False
         self._stored_straps: set[str] | None = None
 
@@ -118,34 +111,12 @@ class PacketHistory:
         sync = kafka.consumer(kafka.full_name(kafka.SYNC_GROUP))
         # No broker, no backlog that could be waited for.
         with contextlib.closing(flow), contextlib.closing(sync), contextlib.suppress(KafkaException):
-            read = kafka.committed(flow, topic, _BROKER_TIMEOUT_S)
-            while any(read.values()) and time.monotonic() < deadline:
-                stored = kafka.committed(sync, topic, _BROKER_TIMEOUT_S)
-                if all(stored.get(partition, 0) >= offset for partition, offset in read.items()):
-                    return
-                time.sleep(_RETRY_S)
+            read = kafka.committed(flow, topic, kafka.BROKER_TIMEOUT_S)
+            kafka.await_committed(sync, topic, read, deadline)
 
     def patiently[T](self, read: Callable[[], T], without: Callable[[], T]) -> T:
-        """The result of `read`; that of `without` once ClickHouse has not answered for `ANSWER_TIMEOUT_S`.
-
-        Also where what is asked for lies in a part of a table that is corrupted.
-        """
-        while True:
-            try:
-                result = read()
-            except ClickHouseError as error:
-                if _unreadable(error):
-                    print(f"history cannot be read: {error}", file=sys.stderr)  # noqa: T201 (the process's log; Moose drops what goes to stdout)
-                    return without()
-                self._client = None
-                now = time.monotonic()
-                self._away_since = self._away_since or now
-                if now - self._away_since > ANSWER_TIMEOUT_S:
-                    return without()
-                time.sleep(_RETRY_S * 10)
-            else:
-                self._away_since = None
-                return result
+        """The result of `read`; that of `without` where ClickHouse stays away, or has lost what is asked for."""
+        return self._patience.ask(read, unreadable=without, away=without)
 
     def before(self, device_id: str, packet: StoredPacket, from_us: int, from_count: int = 0) -> list[StoredPacket]:
         """A strap's packets between (`from_us`, `from_count`) and a packet, both left out, in the order heard."""
@@ -159,7 +130,8 @@ class PacketHistory:
             """,  # noqa: S608 (own table's name)
             _between(device_id, packet, from_us, from_count),
         )
-        return [StoredPacket(*row) for row in rows]
+        # As with payloads that are none, the others went to the dead letter queue when they came.
+        return [packet for row in rows if len((packet := StoredPacket(*row)).receiver_id) <= LONGEST_RECEIVER_ID]
 
     def await_stored(self, device_id: str, packet: StoredPacket) -> None:
         """Wait until a packet is in the table, which shows that all before it are; at most `ARRIVAL_TIMEOUT_S`."""
@@ -181,7 +153,11 @@ class PacketHistory:
         """Rows of a question."""
         if self._client is None:
             self._client = connect()
-        return [tuple(row) for row in self._client.query(sql, parameters).result_rows]
+        try:
+            return [tuple(row) for row in self._client.query(sql, parameters).result_rows]
+        except ClickHouseError:
+            self._client = None
+            raise
 
 
 def _between(device_id: str, packet: StoredPacket, from_us: int, from_count: int) -> dict[str, Any]:
@@ -192,11 +168,6 @@ def _between(device_id: str, packet: StoredPacket, from_us: int, from_count: int
         "before_us": packet.received_at_us,
         "before_count": packet.packet_count,
     }
-
-
-def _unreadable(error: ClickHouseError) -> bool:
-    found = _CODE.search(str(error))
-    return found is not None and int(found[1]) in _UNREADABLE
 
 
 class StrapHistory:
@@ -210,16 +181,17 @@ class StrapHistory:
         table = raw_ant_hr_packet_pipeline.get_table().name
         self._packets = PacketHistory(source, processed_ant_hr_packet_pipeline.get_stream(), table, "ant_hr_packet")
 
-    def at_first(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, list[StoredPacket]]:
+    def at_first(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, ToldAgain]:
         """As `as_of`, for the first packet of a strap that this process reads."""
         if not self._packets.may_have(device_id):
-            return BeatTracker(), []
+            return BeatTracker(), iter(())
         return self.as_of(device_id, packet, await_packet=False)
 
-    def as_of(
-        self, device_id: str, packet: StoredPacket, *, await_packet: bool
-    ) -> tuple[BeatTracker, list[StoredPacket]]:
-        """The newest tracker stored before a packet (new if none), and the raw packets from then up to that packet.
+    def as_of(self, device_id: str, packet: StoredPacket, *, await_packet: bool) -> tuple[BeatTracker, ToldAgain]:
+        """The newest tracker stored before a packet (new if none), and what the raw packets from then up to it tell.
+
+        Beats that are stored are left out: those of two receivers' packets may get other moments in the order heard
+        than in that of the topic, and would stand twice.
 
         `await_packet` waits until the packet is in the table, which shows that all before it are. Where the packets lie
         in a part that is corrupted, the beats that were stored of them bring the tracker to where none is told again;
@@ -238,17 +210,39 @@ class StrapHistory:
             lambda: self._packets.before(device_id, packet, from_us, from_count), lambda: None
         )
         if since is not None and stored is not None:
-            return tracker, since
+            told = self._packets.patiently(
+                lambda: self._stored_beats(device_id, packet, from_us), dict[tuple[int, int], tuple[int, int]]
+            )
+            return tracker, _told_again(tracker, since, told)
         # What follows was told before.
         for payload, old in well_formed(since or ()):
             tracker.push(payload, old.received_at_us)
         if since is None:
-            told = self._packets.patiently(
+            beats = self._packets.patiently(
                 lambda: self._beats_before(device_id, packet, from_us, from_count), list[tuple[Beat, int]]
             )
-            for beat, received_us in told:
+            for beat, received_us in beats:
                 tracker.recall(beat, received_us)
-        return tracker, []
+        return tracker, iter(())
+
+    def _stored_beats(
+        self, device_id: str, packet: StoredPacket, from_us: int
+    ) -> dict[tuple[int, int], tuple[int, int]]:
+        """Newest revision and moment, µs, by epoch and beat count, of the beats told from a moment up to a packet.
+
+        And of a little more: what told a beat may have been the other receiver's packet, heard before or after.
+        """
+        rows = self._packets.query(
+            f"""
+            SELECT epoch, heart_beat_count, max(revision), max(toUnixTimestamp64Micro(beat_at))
+            FROM {processed_ant_hr_packet_pipeline.get_table().name}
+            WHERE device_id = {{device:String}} AND received_at BETWEEN
+                fromUnixTimestamp64Micro({{from_us:Int64}}) AND fromUnixTimestamp64Micro({{until_us:Int64}})
+            GROUP BY epoch, heart_beat_count
+            """,  # noqa: S608 (own table's name)
+            {"device": device_id, "from_us": from_us - LATEST_US, "until_us": packet.received_at_us + LATEST_US},
+        )
+        return {(epoch, count): (revision, time_us) for epoch, count, revision, time_us in rows}
 
     def _beats_before(
         self, device_id: str, packet: StoredPacket, from_us: int, from_count: int
@@ -288,6 +282,18 @@ class StrapHistory:
             return BeatTracker.restore(state), at_us, count
         except (TypeError, ValueError):
             return _no_tracker(packet)
+
+
+def _told_again(
+    tracker: BeatTracker, packets: list[StoredPacket], told: dict[tuple[int, int], tuple[int, int]]
+) -> ToldAgain:
+    for payload, packet in well_formed(packets):
+        news = []
+        for beat in tracker.push(payload, packet.received_at_us):
+            revision, time_us = told.get((beat.epoch, beat.beat_count), (-1, beat.time_us))
+            if beat.revision > revision:
+                news.append(beat._replace(time_us=time_us))
+        yield tuple(news), packet
 
 
 def _no_tracker(packet: StoredPacket) -> tuple[None, int, int]:

@@ -5,38 +5,37 @@ packet would be missed; the topic alone is forgotten when an in-memory broker re
 """
 
 import contextlib
-import json
 import threading
 import time
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
+from pydantic_core import from_json
 
 from app.datamodels.erasure_report import ErasureReport, erasure_report_pipeline
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
-from app.datamodels.stream_record import RejectedRecordError
 from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.wearers import Assignment, InvalidAssignmentError, Wearer, WearerBook, check_assignment
 from app.storage import kafka
-from app.storage.clickhouse import connect
-from app.storage.moments import to_us
+from app.storage.clickhouse import Patience, connect
+from app.storage.moments import require_zone, to_us
 
 CAUGHT_UP_WITHIN_S = 60.0
 """How long the first beat of a strap may wait for the assignments that were there before it; Kafka allows 300 s."""
 
-_BROKER_TIMEOUT_S = 5.0
 _RETRY_S = 0.1
 
 
 def stored_assignments() -> WearerBook:
-    """All assignments that are in the table."""
+    """All assignments that are in the table. Raises `clickhouse_connect`'s errors."""
     book = WearerBook()
     table = strap_assignment_pipeline.get_table().name
     client = connect()
     try:
         rows = client.query(
             f"SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(coalesce(assigned_at, stored_at)), "  # noqa: S608 (own table's name)
-            f"isNotNull(assigned_at) FROM {table} FINAL"
+            f"isNotNull(assigned_at) FROM {table} FINAL ORDER BY stored_at"
         ).result_rows
     finally:
         client.close()
@@ -46,10 +45,14 @@ def stored_assignments() -> WearerBook:
 
 
 class WearerDirectory:
-    """Answers who wore a strap at a moment. Starts a thread that follows the assignment topic."""
+    """Answers who wore a strap at a moment. Starts a thread that follows the assignment topic.
+
+    Raises `SystemExit` where ClickHouse stays away: the next worker reads the batch again, while any other error would
+    send it to the dead letter queue. Where the table lies in a part that is corrupted, what the topic tells must do.
+    """
 
     def __init__(self) -> None:
-        self._book = stored_assignments()
+        self._book = Patience().ask(stored_assignments, unreadable=WearerBook, away=_end)
         self._asked: set[str] = set()
         self._follower = _TopicFollower(self._book)
         self._follower.start()
@@ -61,6 +64,10 @@ class WearerDirectory:
             self._follower.catch_up(CAUGHT_UP_WITHIN_S)
             self._asked.add(device_id)
         return self._book.wearer(device_id, at_us)
+
+
+def _end() -> NoReturn:
+    raise SystemExit("ClickHouse does not tell who wears what; the next worker asks again")
 
 
 class _TopicFollower(threading.Thread):
@@ -90,10 +97,13 @@ class _TopicFollower(threading.Thread):
             message = self._consumer.poll(1.0)
             if message is None or message.error() is not None:
                 continue
-            if message.topic() == self._erasures:
-                self._forget(message)
-            else:
-                self._take(message)
+            # Whatever is wrong with a record, those behind it count; `check_strap_assignment` says what it is.
+            with contextlib.suppress(Exception):
+                (self._forget if message.topic() == self._erasures else self._take)(message)
+            if message.topic() == self._topic:
+                with self._read:
+                    self._next_offset[message.partition() or 0] = (message.offset() or 0) + 1
+                    self._read.notify_all()
 
     def catch_up(self, timeout_s: float) -> None:
         """Wait until everything that is in the topic now has been read, at most `timeout_s`."""
@@ -111,44 +121,34 @@ class _TopicFollower(threading.Thread):
     def _ends(self) -> dict[int, int] | None:
         """The offset behind the newest assignment, by partition; None: the broker is away."""
         try:
-            self._partitions = self._partitions or kafka.partitions(self._asker, self._topic, _BROKER_TIMEOUT_S)
-            return {
-                partition: self._asker.get_watermark_offsets(
-                    TopicPartition(self._topic, partition), timeout=_BROKER_TIMEOUT_S, cached=False
-                )[1]
-                for partition in self._partitions
-            }
+            self._partitions = self._partitions or kafka.partitions(self._asker, self._topic, kafka.BROKER_TIMEOUT_S)
+            return kafka.ends(self._asker, self._topic, self._partitions)
         except KafkaException:
             return None
 
     def _partitions_of(self, topic: str) -> list[int]:
         while True:
             try:
-                return kafka.partitions(self._asker, topic, _BROKER_TIMEOUT_S)
+                return kafka.partitions(self._asker, topic, kafka.BROKER_TIMEOUT_S)
             except KafkaException:
                 time.sleep(_RETRY_S)  # the broker is away, and nothing could be followed without it
 
     def _forget(self, message: Message) -> None:
         """What comes late from before an erasure is nobody's."""
-        with contextlib.suppress(ValueError, RejectedRecordError):  # not ours to say what is wrong with it
-            report = ErasureReport.model_validate(json.loads(message.value() or b""))
-            report.require_valid()
-            self._book.forget(report.user_id, to_us(report.erased_at))
+        report = ErasureReport.model_validate(from_json(message.value() or b""))
+        report.require_valid()
+        self._book.forget(report.user_id, to_us(report.erased_at))
 
     def _take(self, message: Message) -> None:
-        try:
-            record = StrapAssignment.model_validate(json.loads(message.value() or b""))
-            record.require_valid()
-        except (ValueError, RejectedRecordError):
-            record = None  # `check_strap_assignment` sends it to the dead letter queue
-        if record is not None:
-            seen_us = message.timestamp()[1] * 1000 or to_us(datetime.now(UTC))
-            since_us = seen_us if record.assigned_at is None else to_us(record.assigned_at)
-            wearer = Wearer(record.user_id, record.user_name)
-            _note(self._book, record.device_id, Assignment(since_us, wearer, record.assigned_at is not None))
-        with self._read:
-            self._next_offset[message.partition() or 0] = (message.offset() or 0) + 1
-            self._read.notify_all()
+        # As the worker reads it: json.loads takes what pydantic's refuses, such as half of a surrogate pair.
+        record = StrapAssignment.model_validate(from_json(message.value() or b""))
+        record.require_valid()
+        since_us = message.timestamp()[1] * 1000 or to_us(datetime.now(UTC))
+        if record.assigned_at is not None:
+            require_zone("assigned_at", record.assigned_at)
+            since_us = to_us(record.assigned_at)
+        wearer = Wearer(record.user_id, record.user_name)
+        _note(self._book, record.device_id, Assignment(since_us, wearer, record.assigned_at is not None))
 
 
 def _note(book: WearerBook, device_id: str, assignment: Assignment) -> None:

@@ -1,87 +1,126 @@
-"""An erasure goes on where ClickHouse was away, or slower than its client waits."""
+"""What an erasure takes, as the statements tell. What it leaves: tests/integration."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from clickhouse_connect.driver.exceptions import OperationalError
+from moose_lib import Stream
 
-from app.heartrate.wearers import WearerBook
-from app.storage import erasure
+from app.heartrate.wearers import Assignment, Wearer, WearerBook
+from app.storage import erasure, kafka
+from app.storage.moments import from_us, to_us
 
-AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
-PEOPLE = "unified_hr_packet"
+REQUESTED_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+REQUESTED_US = to_us(REQUESTED_AT)
+STRAPS = ("raw_ant_hr_packet", "bluetooth_hr_packet", "processed_ant_hr_packet")
 
 
-class Engine:
-    """A ClickHouse with two rows of somebody; it fails as often as told. Its clock goes on as one sleeps."""
+class Database:
+    """Has a row of everything, until that is deleted."""
 
     def __init__(self) -> None:
-        self.now_s = 1000.0
-        self.rows = {PEOPLE: 2}
-        self.away = self.slow = 0
-        """How often it will not be there; how often it will do what it is told after its client has gone."""
-        self.timeouts: set[float] = set()
+        self.log: list[str] = []
+        self.deleted: dict[str, dict[str, Any]] = {}
+        self.inserted: list[str] = []
 
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
+    def query(self, sql: str, _parameters: dict[str, Any]) -> Any:
+        table = sql.split(" FROM ")[1].split(maxsplit=1)[0]
+        self.log.append("look")
+        return SimpleNamespace(result_rows=[(0 if table in self.deleted else 1,)])
 
-    def stored_assignments(self) -> WearerBook:
-        self._answer()
-        return WearerBook()
-
-    def connect(self, answer_timeout_s: float) -> "Engine":
-        self.timeouts.add(answer_timeout_s)
-        return self
-
-    def query(self, sql: str, _parameters: object) -> SimpleNamespace:
-        self._answer()
-        return SimpleNamespace(result_rows=[(self.rows.get(sql.split()[3], 0),)])
-
-    def command(self, sql: str, _parameters: object, **_options: object) -> None:
-        self._answer()
-        self.rows[sql.split()[2]] = 0
-        if self.slow:
-            self.slow -= 1
-            raise OperationalError("Read timed out.")
+    def command(self, sql: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
+        if sql.startswith("ALTER TABLE"):
+            assert settings == {"mutations_sync": 2}
+            self.deleted[sql.split()[2]] = parameters
+        else:
+            assert settings == {"insert_allow_materialized_columns": 1}
+            self.inserted.append(sql)
 
     def close(self) -> None:
-        pass
-
-    def _answer(self) -> None:
-        if self.away:
-            self.away -= 1
-            raise OperationalError("Connection refused")
+        """Nothing is open."""
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
-    engine = Engine()
-    monkeypatch.setattr(erasure, "time", SimpleNamespace(sleep=engine.sleep, monotonic=lambda: engine.now_s))
-    monkeypatch.setattr(erasure, "stored_assignments", engine.stored_assignments)
-    monkeypatch.setattr(erasure, "connect", engine.connect)
-    return engine
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    made = Database()
+    monkeypatch.setattr(erasure, "connect", lambda _answer_timeout_s: made)
+    monkeypatch.setattr(erasure, "FLUSH_S", 0.0)
+    monkeypatch.setattr(Stream, "send", lambda *_: made.log.append("hand back"))
+    monkeypatch.setattr(kafka, "_RETRY_S", 0.0)
+    monkeypatch.setattr(kafka, "full_name", lambda name: name)
+    monkeypatch.setattr(kafka, "consumer", lambda group: SimpleNamespace(group=group, close=lambda: None))
+    monkeypatch.setattr(kafka, "partitions", lambda *_: [0])
+    monkeypatch.setattr(kafka, "ends", lambda *_: {0: 7})
+    monkeypatch.setattr(kafka, "committed", lambda *_: {0: 7})
+    return made
 
 
-@pytest.mark.parametrize("times", [1, 20])
-def test_what_is_away_for_a_while_is_asked_again(engine: Engine, times: int) -> None:
-    engine.away = times
-    assert erasure.erase(7, AT)[PEOPLE] == 2
-    assert engine.rows[PEOPLE] == 0
+def wearing(*assignments: Assignment) -> Callable[[], WearerBook]:
+    def stored() -> WearerBook:
+        book = WearerBook()
+        for assignment in assignments:
+            book.add("863436", assignment)
+        return book
+
+    return stored
 
 
-def test_what_outlasts_its_client_is_done_all_the_same(engine: Engine) -> None:
-    engine.slow = 1
-    erasure.erase(7, AT)
-    assert engine.rows[PEOPLE] == 0
+@pytest.mark.parametrize(
+    ("told", "bounds"),
+    [
+        # Straps that are worn still: the hand-back that was sent is not in the table yet.
+        ([(-500, 1, True)], {"since": REQUESTED_US - 500, "until": REQUESTED_US}),
+        ([(-500, 1, False)], {"until": REQUESTED_US}),
+        ([(500, 1, True)], {"since": REQUESTED_US + 500, "until": REQUESTED_US + 500}),
+        ([(-500, 1, True), (-200, 2, True)], {"since": REQUESTED_US - 500, "until": REQUESTED_US - 200}),
+    ],
+)
+def test_what_the_next_wearer_sends_stays(
+    monkeypatch: pytest.MonkeyPatch,
+    database: Database,
+    told: list[tuple[int, int, bool]],
+    bounds: dict[str, int],
+) -> None:
+    assignments = [Assignment(REQUESTED_US + after, Wearer(user, "x"), explicit) for after, user, explicit in told]
+    monkeypatch.setattr(erasure, "stored_assignments", wearing(*assignments))
+    removed = erasure.erase(1, REQUESTED_AT)
+    assert set(removed.values()) == {1}
+    for table in STRAPS:
+        assert database.deleted[table] == {"device": "863436", **bounds}
+    (nobody,) = database.inserted
+    assert nobody.count("stored_at") == 3, "it keeps its place among those of one moment"
 
 
-def test_an_erasure_ends_in_the_time_that_kafka_allows(engine: Engine) -> None:
-    began_s, engine.away = engine.now_s, 1_000_000
-    with pytest.raises(OperationalError):
-        erasure.erase(7, AT)
-    assert engine.rows[PEOPLE] == 2
-    took_s, engine.away = engine.now_s - began_s, 0
-    erasure.erase(7, AT)
-    # The last attempt may hang until its client has waited long enough.
-    assert 200 < took_s < 300 - erasure.FLUSH_S - max(engine.timeouts)
+def test_each_round_waits_for_what_is_on_the_topics(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+    monkeypatch.setattr(erasure, "stored_assignments", wearing())
+    behind = {stream.name: 3 for stream in erasure._STREAMS}
+
+    def committed(asker: Any, topic: str, _timeout_s: float) -> dict[int, int]:
+        assert asker.group == kafka.SYNC_GROUP
+        behind[topic] = max(0, behind[topic] - 1)
+        database.log.append("behind" if behind[topic] else topic)
+        return {0: 7 - behind[topic]}
+
+    monkeypatch.setattr(kafka, "committed", committed)
+    erasure.erase(1, REQUESTED_AT)
+    looked = database.log.index("look")
+    assert {*database.log[:looked]} == {*behind, "behind", "hand back"}
+    assert {*STRAPS, "unified_hr_packet", "person_profile", "strap_assignment"} <= behind.keys()
+    second_round = database.log[looked:]
+    assert {*second_round} == {*behind, "look"}, "and so does the next round"
+
+
+def test_tables_that_stand_still_are_awaited_with_an_end(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+    monkeypatch.setattr(erasure, "stored_assignments", wearing())
+    monkeypatch.setattr(erasure, "STORED_WITHIN_S", 0.0)
+    monkeypatch.setattr(kafka, "committed", lambda *_: {0: 6})
+    assert sum(erasure.erase(1, REQUESTED_AT).values()) == 5
+    assert database.deleted.keys() == {*erasure._OF_PEOPLE}
+
+
+def test_a_moment_without_a_zone_is_refused_before_anything_is_sent(database: Database) -> None:
+    with pytest.raises(TypeError):
+        erasure.erase(1, from_us(REQUESTED_US).replace(tzinfo=None))
+    assert database.log == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.heartrate import strap_tracker
 from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.sensor_clock import ticks_to_us
-from app.heartrate.strap_tracker import StrapTracker
+from app.heartrate.strap_tracker import LANE_REACH_US, StrapTracker
 from tests.heartrate.straps import SLOT_US, START_US, Sent, Series, disturb, series, transmit
 
 COMMON = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -155,6 +155,25 @@ def test_a_recording_sent_twice_gives_the_very_same_beats(
     assert each_twice == once
     assert set(whole_twice) == set(once)
     monkeypatch.undo()
+
+
+def test_a_silent_strap_keeps_no_packets_and_gives_the_same_beats() -> None:
+    packets = transmit(series([800] * 40, 0, 0), "page4", 0)
+    strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+
+    def push() -> set[Beat]:
+        return {beat for p in packets for beat in strap.push(p.payload, p.at_us, "usb-1", p.number)}
+
+    once, last_us = push(), packets[-1].at_us
+    assert len(once) > 40
+    strap.rest(last_us + LANE_REACH_US)
+    assert push() == set()
+    strap.rest(last_us + LANE_REACH_US + 1)
+    assert not strap._packets
+    assert not strap._order
+    again = push()
+    assert again
+    assert again <= once
 
 
 @settings(deadline=None, max_examples=300)

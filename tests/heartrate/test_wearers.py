@@ -1,9 +1,18 @@
 """Who wore a strap when."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.heartrate.wearers import NOBODY, Assignment, Span, Wearer, WearerBook
+from app.heartrate.wearers import (
+    NOBODY,
+    Assignment,
+    InvalidAssignmentError,
+    Span,
+    Wearer,
+    WearerBook,
+    check_assignment,
+)
 
 ADA, BO, NONE = Wearer(1, "Ada"), Wearer(2, "Bo"), Wearer(NOBODY, "")
 
@@ -20,6 +29,24 @@ def test_the_newest_of_that_moment_or_before_decides() -> None:
     assert [made.wearer("7", at) for at in (99, 100, 199, 200, 299)] == [Wearer(0, "Strap 7"), ADA, ADA, BO, BO]
     assert made.wearer("7", 300) == Wearer(0, "Strap 7")
     assert made.wearer("8", 100) == Wearer(0, "Strap 8")
+
+
+def test_of_one_moment_the_last_one_told_decides() -> None:
+    ada, bo, none = (Assignment(100, wearer, True) for wearer in (ADA, BO, NONE))
+    assert book(bo, ada).wearer("7", 100) == ADA
+    assert book(ada, bo).wearer("7", 100) == BO
+    assert book(ada, none).wearer("7", 100).user_id == NOBODY
+    assert book(ada, bo, ada).wearer("7", 100) == ADA
+    # A table was read, and then the topic from its beginning.
+    assert book(ada, bo, ada, bo).wearer("7", 100) == BO
+    assert list(book(ada, bo, ada, bo).spans(2)) == [Span("7", 100, None)]
+
+
+def test_a_name_has_an_end() -> None:
+    check_assignment("7", 1, "E" * 60)
+    for user_id in (1, NOBODY):
+        with pytest.raises(InvalidAssignmentError, match="user_name: 61 characters"):
+            check_assignment("7", user_id, "E" * 61)
 
 
 def test_spans() -> None:

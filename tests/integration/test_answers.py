@@ -112,6 +112,18 @@ def test_latest_is_sorted_filtered_and_cut(beatstream: Beatstream) -> None:
     assert beatstream.api("getLatestUserHeartRates", users="Strap 710004", max_age_seconds=3600) == []
 
 
+def test_latest_is_no_beat_of_a_clock_that_is_ahead(beatstream: Beatstream) -> None:
+    now = datetime.now(UTC)
+    ahead = packet("710004", 1, 2, now + timedelta(hours=1), 150, receiver_id="ahead")
+    for record in (packet("710004", 0, 1, now - timedelta(seconds=1), 90), ahead):
+        assert beatstream.post("raw_ant_hr_packet", record).is_success
+    beatstream.await_settled()
+    stored = "SELECT hr_value FROM unified_hr_packet FINAL WHERE device_id = '710004' ORDER BY 1"
+    assert beatstream.rows(stored) == [(90,), (150,)]
+    (entry,) = beatstream.api("getLatestUserHeartRates", users="Strap 710004")
+    assert entry["hr_value"] == 90
+
+
 def test_unknown_heart_rate_is_null_and_comes_last(beatstream: Beatstream) -> None:
     now = datetime.now(UTC)
     records = [

@@ -49,6 +49,7 @@ WRONG: list[tuple[str, bytes, str]] = [
     ("NaN", b'{"device_id": "760003", "packet_count": NaN, "ant_hr_packet": "00"}', "packet_count"),
     ("null", b'{"device_id": null, "packet_count": 1, "ant_hr_packet": "00"}', "device_id"),
     ("a lone surrogate", b'{"device_id": "\\ud800", "packet_count": 1, "ant_hr_packet": "00"}', "not a JSON object"),
+    ("a receiver's name", json.dumps(packet("760003", 10, 1, START, receiver_id="r" * 65)).encode(), "receiver_id"),
     ("a megabyte", json.dumps(packet("760003", 9, 1, START, ant_hr_packet="x" * 1_048_000)).encode(), "16 hexadecimal"),
 ]
 
@@ -71,17 +72,32 @@ def test_each_kind_of_wrong_record_is_told_apart_and_stops_nobody(beatstream: Be
     assert count == len(good)
 
 
-def test_an_assignment_to_no_strap_or_no_person(beatstream: Beatstream) -> None:
+def test_an_assignment_that_cannot_be_stops_no_other(beatstream: Beatstream) -> None:
     for record in (
         {"device_id": "abc", "user_id": 1, "user_name": "Eve"},
         {"device_id": "760009", "user_id": -1, "user_name": "Eve"},
         {"device_id": "760009", "user_id": 1, "user_name": " "},
+        {"device_id": "760009", "user_id": 1, "user_name": "E" * 61},
     ):
         assert beatstream.post("strap_assignment", record).is_success
+    # The workers that follow the topic read these too, each in a thread of its own.
+    beatstream.produce(
+        "strap_assignment",
+        [
+            b'{"device_id": "760009", "user_id": 1, "user_name": "Eve", "assigned_at": "2026-11-21T12:00:00"}',
+            b'{"device_id": "760009", "user_id": 1, "user_name": "\\ud800"}',
+            b'{"device_id": "760008", "user_id": 1, "user_name": "Eve", "assigned_at": "2026-11-21T12:00:00Z"}',
+        ],
+    )
     beatstream.await_lag("flow-strap_assignment", "strap_assignment")
     reasons = [letter["errorMessage"] for letter in beatstream.topic("strap_assignmentDeadLetterQueue")]
-    assert [reason.split(":")[0] for reason in reasons] == ["device_id", "user_id", "user_name"]
+    assert [reason.split(":")[0] for reason in reasons] == [
+        *("device_id", "user_id", "user_name", "user_name", "assigned_at", "not a JSON object"),
+    ]
     now = datetime.now(UTC)
-    assert beatstream.post("raw_ant_hr_packet", packet("760009", 0, 1, now - timedelta(seconds=1))).is_success
+    for device_id in ("760008", "760009"):
+        assert beatstream.post("raw_ant_hr_packet", packet(device_id, 0, 1, now - timedelta(seconds=1))).is_success
     beatstream.await_settled()
-    assert beatstream.api("getLatestUserHeartRates", users="Strap 760009")
+    assert beatstream.rows(
+        "SELECT device_id, user_name FROM unified_hr_packet FINAL WHERE device_id IN ('760008', '760009') ORDER BY 1"
+    ) == [("760008", "Eve"), ("760009", "Strap 760009")]

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.integration.beatstream import REPOSITORY, Beatstream
-from tests.integration.packets import beats
+from tests.integration.packets import beats, packet
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
@@ -97,7 +97,14 @@ def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) 
     }
     twins = [{**packet, "device_id": str(device + 20)} for device, packets in straps.values() for packet in packets]
     wrong = {**straps["a wrong packet"][1][40], "ant_hr_packet": "not hexadecimal", "receiver_id": "wrong"}
-    before = [packet for _, packets in straps.values() for packet in packets[:45]]
+    # Two receivers, the later one's packets first on the topic: in the order heard the beats' moments are others.
+    june = datetime(2025, 6, 3, 9, tzinfo=UTC)
+    twice = [
+        packet("60906", at, at, june + timedelta(milliseconds=500 * at + late), receiver_id=f"late-{late}")
+        for at in range(60)
+        for late in (40, 0)
+    ]
+    before = [packet for _, packets in straps.values() for packet in packets[:45]] + twice[:90]
     assert beatstream.post("raw_ant_hr_packet", [*twins, *before, wrong]).is_success
     beatstream.await_settled()
     with beatstream.clickhouse() as client:
@@ -111,7 +118,7 @@ def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) 
             corrupt(beatstream, "processed_ant_hr_packet", "202503")
             beatstream.worker("raw_ant_hr_packet", "processed_ant_hr_packet").kill()
             # The last packets come again, as from a receiver that heard nothing of their arrival.
-            after = [packet for _, packets in straps.values() for packet in packets[42:]]
+            after = [packet for _, packets in straps.values() for packet in packets[42:]] + twice[90:]
             assert beatstream.post("raw_ant_hr_packet", after).is_success
             beatstream.await_settled()
         finally:
@@ -120,6 +127,7 @@ def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) 
     for what, (device, _) in straps.items():
         assert len(stored_beats(beatstream, device + 20)) == 60
         assert stored_beats(beatstream, device) == stored_beats(beatstream, device + 20), what
+    assert len(stored_beats(beatstream, 60_906)) == 60, "each beat once"
 
 
 def corrupt(beatstream: Beatstream, table: str, partition: str) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,14 @@ def test_the_broker_is_durable() -> None:
     assert "dev-container" not in command
     settings = YAML(typ="safe").load((DEPLOY / "redpanda" / "bootstrap.yaml").read_text())
     assert settings["write_caching_default"] == "disabled"
+
+
+def test_packets_of_many_months_in_one_batch_stop_no_table() -> None:
+    mounted = "./deploy/clickhouse/moose.xml:/etc/clickhouse-server/users.d/moose.xml:ro"
+    assert mounted in SERVICES["clickhouse"]["volumes"]
+    # Moose's user, which the image's entry point writes, has the profile "default".
+    given = ET.parse(DEPLOY / "clickhouse" / "moose.xml").findtext("profiles/default/max_partitions_per_insert_block")
+    assert given == "0", "no limit"
 
 
 @each_service

@@ -1,0 +1,90 @@
+"""What the functions refuse, and with which reason. That it reaches the dead letter queue: tests/integration."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.blocks import latest_by_person
+from app.datamodels.bluetooth_hr_packet import BluetoothHRPacket
+from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
+from app.datamodels.strap_assignment import StrapAssignment
+from app.functions import bluetooth_to_unified
+from app.functions.check_strap_assignment import check_strap_assignment
+from app.functions.raw_to_processed import HeartbeatStage
+from app.heartrate.beat_tracker import BeatTracker
+from app.heartrate.bluetooth_tracker import BluetoothTracker
+from app.heartrate.strap_id import InvalidReceiverId
+from app.heartrate.strap_tracker import LANE_REACH_US, StrapTracker
+from app.heartrate.wearers import Wearer
+from app.storage.moments import from_us, to_us
+from app.storage.strap_history import PacketHistory
+from live import board
+from tests.integration.packets import packet
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOTIFICATION = {"device_id": "C0:11:22:33:44:55", "packet_count": 1, "hr_measurement": "1048e803"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PacketHistory, "may_have", lambda *_: False)
+    monkeypatch.setattr(
+        bluetooth_to_unified, "WearerDirectory", lambda: SimpleNamespace(wearer=lambda *_: Wearer(1, "Eve"))
+    )
+
+
+def raw(**fields: Any) -> RawAntHRPacket:
+    return RawAntHRPacket.model_validate({**packet("863436", 1, 1, START), **fields})
+
+
+def notification(**fields: Any) -> BluetoothHRPacket:
+    return BluetoothHRPacket.model_validate({**NOTIFICATION, **fields})
+
+
+def test_an_assignment_needs_a_zone() -> None:
+    record = {"device_id": "863436", "user_id": 1, "user_name": "Eve"}
+    for moment in (None, "2026-11-21T12:00:00Z", "2026-11-21T12:00:00+01:00"):
+        check_strap_assignment(StrapAssignment.model_validate({**record, "assigned_at": moment}))
+    with pytest.raises(ValueError, match="assigned_at: 2026-11-21T12:00:00 has no zone"):
+        check_strap_assignment(StrapAssignment.model_validate({**record, "assigned_at": "2026-11-21T12:00:00"}))
+
+
+def test_a_receivers_name_has_an_end() -> None:
+    ant = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    bluetooth = bluetooth_to_unified.BluetoothStage()
+    ant.process(raw(receiver_id="r" * 64))
+    bluetooth.process(notification(receiver_id="r" * 64))
+    with pytest.raises(InvalidReceiverId, match="receiver_id: 65 characters"):
+        ant.process(raw(receiver_id="r" * 65))
+    with pytest.raises(InvalidReceiverId, match="receiver_id: 65 characters"):
+        bluetooth.process(notification(receiver_id="r" * 65))
+
+
+def test_a_notification_has_an_end() -> None:
+    stage = bluetooth_to_unified.BluetoothStage()
+    stage.process(notification(hr_measurement="0048" + 510 * "00"))
+    for wrong, reason in (("0048" + 511 * "00", "513 bytes"), ("", "empty"), ("1z", "not hexadecimal")):
+        with pytest.raises(ValueError, match=f"hr_measurement: .*{reason}"):
+            stage.process(notification(hr_measurement=wrong))
+
+
+def test_straps_that_are_silent_rest_when_another_one_comes() -> None:
+    ant, bluetooth = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream()), bluetooth_to_unified.BluetoothStage()
+    later = from_us(to_us(START) + LANE_REACH_US + 1)
+    ant.process(raw())
+    bluetooth.process(notification(received_at=START))
+    held: list[StrapTracker[BeatTracker] | StrapTracker[BluetoothTracker]] = [
+        *ant._straps.values(),
+        *bluetooth._straps.values(),
+    ]
+    assert [len(strap._packets) for strap in held] == [1, 1]
+    ant.process(raw(device_id="863437", received_at=later))
+    bluetooth.process(notification(device_id="C0:11:22:33:44:66", received_at=later))
+    assert [len(strap._packets) for strap in held] == [0, 0]
+
+
+def test_the_newest_beat_and_the_wall_agree_on_what_is_the_future() -> None:
+    assert latest_by_person.AHEAD_S == board.AHEAD_S
+    assert f"now64(3)) / 1000 + {board.AHEAD_S:g}\n" in latest_by_person.latest_by_person.select_sql

@@ -1,0 +1,116 @@
+"""What a process tells again of what its predecessor told."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket
+from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
+from app.functions.raw_to_processed import HeartbeatStage
+from app.storage.moments import to_us
+from app.storage.strap_history import PacketHistory
+from tests.integration.packets import packet
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+BEATS, KILLED_AFTER = 60, 90
+"""Packets are twice as many as beats."""
+
+
+@dataclass
+class Tables:
+    """What was stored, asked with the parameters of the true questions."""
+
+    raw: list[RawAntHRPacket] = field(default_factory=list)
+    processed: list[ProcessedAntHRPacket] = field(default_factory=list)
+
+    def query(self, sql: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+        if "max(revision)" in sql:
+            told: dict[tuple[int, int], list[tuple[int, int]]] = {}
+            for row in self.processed:
+                if asked["from_us"] <= to_us(row.received_at) <= asked["until_us"]:
+                    told.setdefault((row.epoch, row.heart_beat_count), []).append((row.revision, to_us(row.beat_at)))
+            return [(*beat, *map(max, zip(*known, strict=True))) for beat, known in told.items()]
+
+        def between(row: RawAntHRPacket | ProcessedAntHRPacket) -> bool:
+            place = (to_us(row.received_at), row.packet_count)
+            from_, before = ((asked[f"{bound}_us"], asked[f"{bound}_count"]) for bound in ("from", "before"))
+            return from_ < place < before
+
+        if "tracker_state" in sql:
+            states = [
+                (row.tracker_state, to_us(row.received_at), row.packet_count)
+                for row in self.processed
+                if row.tracker_state is not None and between(row)
+            ]
+            return sorted(states, key=lambda state: state[1:])[-1:]
+        packets = [
+            (row.ant_hr_packet, to_us(row.received_at), row.receiver_id, row.packet_count)
+            for row in self.raw
+            if between(row)
+        ]
+        return sorted(packets, key=lambda row: (row[1], row[3]))
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
+    made = Tables()
+    monkeypatch.setattr(PacketHistory, "may_have", lambda *_: bool(made.raw))
+    monkeypatch.setattr(PacketHistory, "query", lambda _self, sql, asked: made.query(sql, asked))
+    return made
+
+
+def heard_twice(later_ms: int = 40) -> list[RawAntHRPacket]:
+    """A strap in the air of two receivers; what the later one heard comes first."""
+    return [
+        RawAntHRPacket.model_validate(
+            packet("7", at, at, START + timedelta(milliseconds=500 * at + late), receiver_id=f"late-{late}")
+        )
+        for at in range(BEATS)
+        for late in (later_ms, 0)
+    ]
+
+
+def process(tables: Tables, packets: list[RawAntHRPacket]) -> list[ProcessedAntHRPacket]:
+    """By a process of their own; a table has its rows afterwards."""
+    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    rows = [row for each in packets for row in stage.process(each)]
+    tables.raw += packets
+    tables.processed += rows
+    return rows
+
+
+def test_of_two_receivers_no_beat_gets_a_second_moment(tables: Tables) -> None:
+    packets = heard_twice()
+    process(tables, packets[:KILLED_AFTER])
+    process(tables, packets[KILLED_AFTER:])
+    moments = {(row.epoch, row.heart_beat_count, row.beat_at) for row in tables.processed}
+    assert len(moments) == len({moment[:2] for moment in moments}) == BEATS
+
+
+def test_nor_one_that_was_told_by_a_packet_heard_after_the_one_in_hand(tables: Tables) -> None:
+    packets = heard_twice(later_ms=600)
+    before = {row.heart_beat_count: row.beat_at for row in process(tables, packets[: KILLED_AFTER + 1])}
+    *again, own = process(tables, packets[KILLED_AFTER + 1 : KILLED_AFTER + 2])
+    assert own.heart_beat_count == 256 + KILLED_AFTER // 2
+    assert [(row.revision, row.beat_at) for row in again] == [(1, before[row.heart_beat_count]) for row in again]
+    assert again, "a beat whose interval was not known before"
+
+
+def test_what_is_not_stored_is_told_again(tables: Tables) -> None:
+    packets = heard_twice()
+    process(tables, packets[:KILLED_AFTER])
+    lost = tables.processed.pop(40).heart_beat_count
+    again = process(tables, packets[KILLED_AFTER:])
+    assert [row.heart_beat_count for row in again] == [lost, *range(again[1].heart_beat_count, 256 + BEATS)]
+    assert len({row.heart_beat_count for row in tables.processed}) == BEATS
+
+
+def test_a_receiver_with_a_name_that_was_refused_tells_nothing(tables: Tables) -> None:
+    packets = heard_twice()
+    process(tables, packets[:KILLED_AFTER])
+    stranger = {"receiver_id": "r" * 65, "received_at": START + timedelta(seconds=18.25), "ant_hr_packet": "00" * 8}
+    tables.raw.append(packets[0].model_copy(update=stranger))
+    process(tables, packets[KILLED_AFTER:])
+    assert len({(row.epoch, row.heart_beat_count) for row in tables.processed}) == BEATS
