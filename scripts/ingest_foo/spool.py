@@ -4,7 +4,7 @@ Each record is handed to the operating system as it is heard, so it survives kil
 second (`sync`), and when its segment is full, so a power cut costs at most the last second. What is confirmed is noted
 after each batch; after a crash at most one batch is sent again, and the pipeline collapses it. When the log grows over
 its limit the oldest segment goes, and is counted as dropped. Where the disk takes nothing (full, broken), records wait
-in memory.
+in memory. A segment that it does not give back is set aside (`*.unreadable`), and counted like that; the others go on.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ SYNC_EVERY_S = 1.0
 _TRIED_RECORDS = 500
 """So many of those that wait in memory are tried at once: all of them would be much, for a disk that takes nothing."""
 
+_BLOCK_BYTES = 1 << 16
 _CONFIRMED = "confirmed"
 
 
@@ -67,10 +68,12 @@ class Spool:
         self._synced = 0.0
         self._dirty = False
         self._sizes: dict[int, int] = {}
+        self._lines: dict[int, int] = {}
+        """Of each segment: records that are not confirmed."""
         self._file, self._writing, self._size = -1, 0, 0
-        self._confirmed, self._on_disk = (0, 0), 0
+        self._confirmed = (0, 0)
         self.dropped = 0
-        """Records that were given up because the log was full."""
+        """Records that were given up because the log was full, or the disk did not give them back."""
         self.trouble: str | None = None
         """Why the disk takes nothing; None: it does."""
         try:
@@ -82,16 +85,12 @@ class Spool:
             raise SpoolError(f"another ingest-foo uses {folder}; name another one with --spool") from error
         except OSError as error:
             raise SpoolError(f"cannot write {folder}: {error.strerror}") from error
-        try:
-            self._recover()
-        except OSError as error:
-            self._lock.close()
-            raise SpoolError(f"cannot read {error.filename}: {error.strerror}") from error
+        self._recover()
 
     @property
     def pending(self) -> int:
         """Records that are not confirmed."""
-        return self._on_disk + len(self._memory)
+        return sum(self._lines.values()) + len(self._memory)
 
     def append(self, destination: str, record: str) -> None:
         """Keep a record; it is with the operating system when this returns. Never raises."""
@@ -127,7 +126,7 @@ class Spool:
             if until <= self._confirmed:
                 return  # dropped meanwhile
             self._confirmed = until
-            self._on_disk -= len(batch.lines)
+            self._lines[until[0]] -= len(batch.lines)
             self._forget_confirmed()
 
     def sync(self, *, now: bool = False) -> None:
@@ -169,7 +168,7 @@ class Spool:
             self._taken = 0
         self._size += len(data)
         self._sizes[self._writing] = self._size
-        self._on_disk += len(lines)
+        self._lines[self._writing] += len(lines)
         for _ in lines:
             self._memory.popleft()
         self._dirty = True
@@ -185,14 +184,11 @@ class Spool:
                 os.fdatasync(self._file)
             os.close(self._file)
         self._file, self._writing, self._size = file, segment, 0
-        self._sizes[segment] = 0
+        self._sizes[segment] = self._lines[segment] = 0
 
     def _drop_oldest(self) -> None:
         oldest = min(self._sizes)
-        segment, offset = self._confirmed
-        lost = _count_lines(self._path(oldest), offset if segment == oldest else 0)
-        self.dropped += lost
-        self._on_disk -= lost
+        self.dropped += self._lines[oldest]
         self._remove(oldest)
         self._confirmed = (min(self._sizes), 0)
 
@@ -205,11 +201,24 @@ class Spool:
             start = self._confirmed[1] if segment == self._confirmed[0] else 0
             if start >= self._sizes[segment]:
                 continue
-            with self._path(segment).open("rb") as file:
-                file.seek(start)
-                data = list(islice(file, most))
+            try:
+                with self._path(segment).open("rb") as file:
+                    file.seek(start)
+                    data = list(islice(file, most))
+            except OSError:
+                self._set_aside(segment)
+                continue
             return Batch([line.decode(errors="replace") for line in data], segment, start + sum(map(len, data)))
         return None
+
+    def _set_aside(self, segment: int) -> None:
+        """What the disk does not give back keeps what comes after it from nobody. Raises `OSError`."""
+        if segment == self._writing:
+            self._begin(segment + 1)
+        _rename_unreadable(self._path(segment))
+        self.dropped += self._lines.pop(segment)
+        del self._sizes[segment]
+        self._confirmed = (min(each for each in self._sizes if each > segment), 0)
 
     def _forget_confirmed(self) -> None:
         segment, offset = self._confirmed
@@ -230,40 +239,59 @@ class Spool:
     # --- starting
 
     def _recover(self) -> None:
-        for path in self._folder.glob("*.log"):
-            if path.stem.isdigit():
-                self._sizes[int(path.stem)] = cut_torn_line(path)
         try:
             segment, offset = map(int, (self._folder / _CONFIRMED).read_text().split())
         except (OSError, ValueError):
             segment, offset = 0, 0
+        newest = segment
+        for path in self._folder.glob("*.log"):
+            if not path.stem.isdigit():
+                continue
+            number = int(path.stem)
+            newest = max(newest, number)
+            try:
+                self._sizes[number] = cut_torn_line(path)
+                self._lines[number] = _count_lines(path, offset if number == segment else 0)
+            except OSError:
+                self._sizes.pop(number, None)
+                _rename_unreadable(path)
         for old in [old for old in self._sizes if old < segment or not self._sizes[old]]:
             self._remove(old)
         self._confirmed = (segment, min(offset, self._sizes.get(segment, 0)))
-        self._on_disk = sum(
-            _count_lines(self._path(number), self._confirmed[1] if number == segment else 0) for number in self._sizes
-        )
         try:
-            self._begin(max([*self._sizes, segment]) + 1)
+            self._begin(newest + 1)
         except OSError as error:
             raise SpoolError(f"cannot write {self._folder}: {error.strerror}") from error
 
     def _remove(self, segment: int) -> None:
         with contextlib.suppress(OSError):  # the next start removes it
             self._path(segment).unlink(missing_ok=True)
-        del self._sizes[segment]
+        del self._sizes[segment], self._lines[segment]
 
     def _path(self, segment: int) -> Path:
         return self._folder / f"{segment:016d}.log"
 
 
 def cut_torn_line(path: Path) -> int:
-    """Cut off what a crash left of a line; tell how long the rest is."""
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
+    """Cut off what a crash left of a line; tell how long the rest is. Raises `OSError`."""
+    with path.open("rb") as file:
+        size = whole = file.seek(0, os.SEEK_END)
+        while whole:
+            begin = max(0, whole - _BLOCK_BYTES)
+            file.seek(begin)
+            newline = file.read(whole - begin).rfind(b"\n")
+            if newline >= 0:
+                whole = begin + newline + 1
+                break
+            whole = begin
+    if whole < size:
         os.truncate(path, whole)
     return whole
+
+
+def _rename_unreadable(path: Path) -> None:
+    with contextlib.suppress(OSError):  # it is not looked at again before the next start
+        path.rename(path.with_suffix(".unreadable"))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -277,9 +305,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _count_lines(path: Path, offset: int) -> int:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return sum(1 for _ in file)
-    except OSError:
-        return 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        return sum(1 for _ in file)
