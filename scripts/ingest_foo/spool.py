@@ -4,10 +4,12 @@ Each record is handed to the operating system as it is heard, so it survives kil
 second (`sync`), and when its segment is full, so a power cut costs at most the last second. What is confirmed is noted
 after each batch; after a crash at most one batch is sent again, and the pipeline collapses it. When the log grows over
 its limit the oldest segment goes, and is counted as dropped. Where the disk takes nothing (full, broken), records wait
-in memory. A segment that it does not give back is set aside (`*.unreadable`), and counted like that; the others go on.
+in memory. A segment that it does not give back, however often it is asked, is set aside (`*.unreadable`) and counted as
+dropped; what comes after it goes on.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -23,8 +25,13 @@ SYNC_EVERY_S = 1.0
 _TRIED_RECORDS = 500
 """So many of those that wait in memory are tried at once: all of them would be much, for a disk that takes nothing."""
 
+READ_TRIES = 5
+"""So often in a row the disk is asked before a segment is given up: it may only be away for a moment."""
+
 _BLOCK_BYTES = 1 << 16
 _CONFIRMED = "confirmed"
+_SEGMENT, _UNREADABLE = ".log", ".unreadable"
+_NUMBER = "[0-9]" * 16
 
 
 class SpoolError(Exception):
@@ -72,6 +79,8 @@ class Spool:
         """Of each segment: records that are not confirmed."""
         self._file, self._writing, self._size = -1, 0, 0
         self._confirmed = (0, 0)
+        self._failed_reads = 0
+        """In a row."""
         self.dropped = 0
         """Records that were given up because the log was full, or the disk did not give them back."""
         self.trouble: str | None = None
@@ -85,12 +94,21 @@ class Spool:
             raise SpoolError(f"another ingest-foo uses {folder}; name another one with --spool") from error
         except OSError as error:
             raise SpoolError(f"cannot write {folder}: {error.strerror}") from error
-        self._recover()
+        try:
+            self._recover()
+        except OSError as error:
+            self._lock.close()
+            raise SpoolError(f"cannot use {error.filename or folder}: {error.strerror}") from error
 
     @property
     def pending(self) -> int:
         """Records that are not confirmed."""
         return sum(self._lines.values()) + len(self._memory)
+
+    @property
+    def in_memory(self) -> int:
+        """Those of them that the disk has not taken."""
+        return len(self._memory)
 
     def append(self, destination: str, record: str) -> None:
         """Keep a record; it is with the operating system when this returns. Never raises."""
@@ -103,7 +121,11 @@ class Spool:
             self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float) -> Batch | None:
-        """The oldest records that are not confirmed; None: there were none in that time."""
+        """The oldest records that are not confirmed; None: there were none in that time.
+
+        Raises:
+            OSError: The disk does not give them back; try again.
+        """
         with self._changed:
             if not self._changed.wait_for(lambda: self.pending, timeout_s):
                 return None
@@ -140,7 +162,7 @@ class Spool:
     def close(self) -> None:
         """Let go of the folder."""
         self.sync(now=True)
-        os.close(self._file)
+        self._let_go()
         self._lock.close()
 
     # --- writing
@@ -153,7 +175,7 @@ class Spool:
     def _write(self, lines: list[str]) -> bool:
         data = "".join(lines).encode()
         try:
-            if self._size + len(data) > self._segment_bytes and self._size:
+            if self._file < 0 or (self._size + len(data) > self._segment_bytes and self._size):
                 self._begin(self._writing + 1)
             if os.write(self._file, data) != len(data):
                 raise OSError(28, "the disk is full")  # noqa: TRY301 (a short write is the same as a failing one)
@@ -182,15 +204,22 @@ class Spool:
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 os.fdatasync(self._file)
-            os.close(self._file)
+        self._let_go()
         self._file, self._writing, self._size = file, segment, 0
         self._sizes[segment] = self._lines[segment] = 0
+
+    def _let_go(self) -> None:
+        """Close the segment that is written; the next record begins another one."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            with contextlib.suppress(OSError):
+                os.close(file)
 
     def _drop_oldest(self) -> None:
         oldest = min(self._sizes)
         self.dropped += self._lines[oldest]
         self._remove(oldest)
-        self._confirmed = (min(self._sizes), 0)
+        self._confirmed = max(self._confirmed, (oldest + 1, 0))
 
     # --- reading
 
@@ -202,23 +231,25 @@ class Spool:
             if start >= self._sizes[segment]:
                 continue
             try:
-                with self._path(segment).open("rb") as file:
-                    file.seek(start)
-                    data = list(islice(file, most))
+                data = _read_lines(self._path(segment), start, most)
             except OSError:
+                self._failed_reads += 1
+                if self._failed_reads < READ_TRIES:
+                    raise
                 self._set_aside(segment)
                 continue
+            self._failed_reads = 0
             return Batch([line.decode(errors="replace") for line in data], segment, start + sum(map(len, data)))
         return None
 
     def _set_aside(self, segment: int) -> None:
-        """What the disk does not give back keeps what comes after it from nobody. Raises `OSError`."""
+        """What the disk does not give back keeps what comes after it from nobody."""
         if segment == self._writing:
-            self._begin(segment + 1)
+            self._let_go()
         _rename_unreadable(self._path(segment))
         self.dropped += self._lines.pop(segment)
         del self._sizes[segment]
-        self._confirmed = (min(each for each in self._sizes if each > segment), 0)
+        self._confirmed = (segment + 1, 0)
 
     def _forget_confirmed(self) -> None:
         segment, offset = self._confirmed
@@ -226,7 +257,7 @@ class Spool:
             self._remove(old)
         if offset >= self._sizes[segment] and segment != self._writing:
             self._remove(segment)
-            self._confirmed = (min(self._sizes), 0)
+            self._confirmed = (segment + 1, 0)
         self._note_confirmed()
 
     def _note_confirmed(self) -> None:
@@ -243,25 +274,25 @@ class Spool:
             segment, offset = map(int, (self._folder / _CONFIRMED).read_text().split())
         except (OSError, ValueError):
             segment, offset = 0, 0
-        newest = segment
-        for path in self._folder.glob("*.log"):
-            if not path.stem.isdigit():
-                continue
-            number = int(path.stem)
-            newest = max(newest, number)
+        numbers = self._numbers(_SEGMENT)
+        for number in numbers:
+            path, start = self._path(number), offset if number == segment else 0
             try:
-                self._sizes[number] = cut_torn_line(path)
-                self._lines[number] = _count_lines(path, offset if number == segment else 0)
+                self._sizes[number] = 0 if number < segment else cut_torn_line(path)
+                self._lines[number] = _count_lines(path, start) if self._sizes[number] else 0
+            except PermissionError:
+                raise  # a person can help
             except OSError:
                 self._sizes.pop(number, None)
                 _rename_unreadable(path)
-        for old in [old for old in self._sizes if old < segment or not self._sizes[old]]:
+                self.dropped += 1  # how many it had nobody knows
+        for old in [old for old in self._sizes if not self._sizes[old]]:
             self._remove(old)
         self._confirmed = (segment, min(offset, self._sizes.get(segment, 0)))
-        try:
-            self._begin(newest + 1)
-        except OSError as error:
-            raise SpoolError(f"cannot write {self._folder}: {error.strerror}") from error
+        self._begin(max([segment, *numbers, *self._numbers(_UNREADABLE)]) + 1)
+
+    def _numbers(self, suffix: str) -> list[int]:
+        return [int(path.stem) for path in self._folder.glob(f"{_NUMBER}{suffix}")]
 
     def _remove(self, segment: int) -> None:
         with contextlib.suppress(OSError):  # the next start removes it
@@ -269,7 +300,7 @@ class Spool:
         del self._sizes[segment], self._lines[segment]
 
     def _path(self, segment: int) -> Path:
-        return self._folder / f"{segment:016d}.log"
+        return self._folder / f"{segment:016d}{_SEGMENT}"
 
 
 def cut_torn_line(path: Path) -> int:
@@ -289,9 +320,18 @@ def cut_torn_line(path: Path) -> int:
     return whole
 
 
+def _read_lines(path: Path, start: int, most: int) -> list[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = list(islice(file, most))
+    if not lines:
+        raise OSError(errno.EIO, "ends too early", str(path))
+    return lines
+
+
 def _rename_unreadable(path: Path) -> None:
-    with contextlib.suppress(OSError):  # it is not looked at again before the next start
-        path.rename(path.with_suffix(".unreadable"))
+    with contextlib.suppress(OSError):  # it is given up all the same
+        path.rename(path.with_suffix(_UNREADABLE))
 
 
 def _sync_folder(folder: Path) -> None:
