@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from scripts.delivery.keys import INGEST, without_password
-from scripts.delivery.sink import ServerGoneError, SinkError
+from scripts.delivery.sink import PEOPLE, ServerGoneError, SinkError
 
 TIMEOUT_S = 10.0
 LONGEST_PAUSE_S = 5.0
@@ -97,6 +97,11 @@ class HttpSink:
             return answer.text.strip()
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise _Unavailable(f"HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+        if answer.status_code == httpx.codes.FORBIDDEN and destination in PEOPLE:
+            # A receiver's key is for packets only (deploy/nginx): these will never be taken, what comes after them is.
+            for record in batch:
+                self._on_rejected(record, f"{self._url} takes no {destination} from here: HTTP 403")
+            return None
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise SinkError(f"{self._url} wants another key, or one at all: HTTP {answer.status_code} (see {INGEST})")
         if not answer.is_success:

@@ -9,7 +9,10 @@ ASSIGNMENT, PROFILE = "strap_assignment", "person_profile"
 PACKETS = frozenset((RAW, BLUETOOTH))
 """The destinations of what straps say; the others take what is known of people."""
 
-DESTINATIONS = PACKETS | {ASSIGNMENT, PROFILE}
+PEOPLE = frozenset((ASSIGNMENT, PROFILE))
+"""Those others. (Packets may also go to the streams of shards.)"""
+
+DESTINATIONS = PACKETS | PEOPLE
 """All of them."""
 
 

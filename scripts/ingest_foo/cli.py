@@ -224,8 +224,10 @@ def run(
             hint = " (--no-ant: Bluetooth straps only; --wait: a stick may come later)" if ble else ""
             _fail(f"{error}{hint}", _EXIT_OF[error.trouble])
     service.report()
-    if not delivered and not quiet:
+    if kept.pending > kept.in_memory and not quiet:
         console.print(f"what waits is kept in {folder} and sent at the next start", soft_wrap=True)
+    if kept.in_memory and not quiet:
+        console.print(f"{kept.in_memory} records are lost: the disk of {folder} did not take them", soft_wrap=True)
     sys.exit(Exit.DONE if delivered else Exit.NOT_DELIVERED)
 
 
@@ -359,12 +361,14 @@ def _straps(option: str, text: str) -> list[str]:
 
 @contextmanager
 def _ending(stopping: threading.Event) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end it in order; a second one does not disturb the ending."""
+    """SIGINT, SIGTERM and SIGHUP end it in order, unless SIGHUP is ignored (nohup); a second one disturbs nothing."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = (signal.SIGINT, signal.SIGTERM) if ignored else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """What a person sees of the ingest: a live table on a terminal, plain lines elsewhere, and a report at the end."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ GONE_AFTER_S = 120.0
 """A strap that was not heard for so long leaves the table (not the report)."""
 
 STALE_AFTER_S = 5.0
+_UNWRITABLE = (OSError, SystemExit)
+"""What comes of a line that cannot be written; of a broken pipe rich makes the latter."""
+
 _SHOWN_LINES = 6
 _WEAK_LOSS = 0.2
 
@@ -39,12 +43,15 @@ class Counters:
         """For people."""
         parts = [f"{self.heard} packets heard", f"{self.sent} sent", f"{self.waiting} waiting"]
         parts += [f"{self.rejected} refused"] if self.rejected else []
-        parts += [f"{self.dropped} dropped (spool full)"] if self.dropped else []
+        parts += [f"{self.dropped} dropped (spool full or unreadable)"] if self.dropped else []
         return ", ".join(parts)
 
 
 class Display:
-    """Takes lines and tables for people. Use it as a context."""
+    """Takes lines and tables for people. Use it as a context.
+
+    What cannot be written (a full disk, a closed pipe) is left out: it ends nobody who says something.
+    """
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console = console
@@ -67,17 +74,19 @@ class Display:
         if self._live is not None:
             self._lines.append(f"{time.strftime('%H:%M:%S')}  {line}")
         elif not self._quiet:
-            self._console.print(line, markup=False, soft_wrap=True)
+            with contextlib.suppress(*_UNWRITABLE):
+                self._console.print(line, markup=False, soft_wrap=True)
 
     def show(self, views: list[StrapView], names: Mapping[str, str | None], counters: Counters) -> None:
         """The state now; on a terminal at once, else now and then."""
         if self._live is not None:
             shown = [view for view in views if view.age_s < GONE_AFTER_S]
             # The table last: where it is longer than the screen, its end is what is cut off.
-            self._live.update(
-                Group(Text(counters.line(), style="bold"), *map(Text, tuple(self._lines)), _table(shown, names)),
-                refresh=True,
-            )
+            with contextlib.suppress(*_UNWRITABLE):
+                self._live.update(
+                    Group(Text(counters.line(), style="bold"), *map(Text, tuple(self._lines)), _table(shown, names)),
+                    refresh=True,
+                )
         elif time.monotonic() - self._summary_at >= SUMMARY_EVERY_S:
             self._summary_at = time.monotonic()
             heard = sum(view.age_s < STALE_AFTER_S for view in views)
@@ -87,25 +96,30 @@ class Display:
         """How each strap was received, weakest first, at the end."""
         if self._quiet:
             return
-        if views:
-            table = Table(title="Reception", title_style="bold")
-            table.add_column("Strap", justify="right")
-            table.add_column("Name")
-            table.add_column("heard", justify="right")
-            table.add_column("lost", justify="right")
-            table.add_column("longest gap", justify="right")
-            for view in sorted(views, key=lambda view: view.total.loss, reverse=True):
-                total = view.total
-                table.add_row(
-                    view.device_id,
-                    escape(names.get(view.device_id) or ""),
-                    str(total.heard),
-                    f"{total.loss:.1%}",
-                    f"{total.longest_gap_us / 1_000_000:.1f} s",
-                    style="yellow" if total.loss > _WEAK_LOSS else None,
-                )
-            self._console.print(table)
-        self._console.print(counters.line(), soft_wrap=True)
+        with contextlib.suppress(*_UNWRITABLE):
+            if views:
+                self._console.print(_reception(views, names))
+            self._console.print(counters.line(), soft_wrap=True)
+
+
+def _reception(views: list[StrapView], names: Mapping[str, str | None]) -> Table:
+    table = Table(title="Reception", title_style="bold")
+    table.add_column("Strap", justify="right")
+    table.add_column("Name")
+    table.add_column("heard", justify="right")
+    table.add_column("lost", justify="right")
+    table.add_column("longest gap", justify="right")
+    for view in sorted(views, key=lambda view: view.total.loss, reverse=True):
+        total = view.total
+        table.add_row(
+            view.device_id,
+            escape(names.get(view.device_id) or ""),
+            str(total.heard),
+            f"{total.loss:.1%}",
+            f"{total.longest_gap_us / 1_000_000:.1f} s",
+            style="yellow" if total.loss > _WEAK_LOSS else None,
+        )
+    return table
 
 
 def _table(views: list[StrapView], names: Mapping[str, str | None]) -> Table:

@@ -29,6 +29,9 @@ memory has lost what was not stored yet. What it has not lost is told twice, whi
 REPEATED_RECORDS = 100_000
 """At most so many of them, as they are kept in memory."""
 
+REJECTED_BYTES = 10_000_000
+"""When so much was rejected another file is begun; one that is full is kept."""
+
 _LOOK_EVERY_S = 0.02
 _LAST_REQUEST_S = 1.0
 
@@ -149,8 +152,12 @@ class RejectedRecords:
     def __call__(self, record: str, reason: str) -> None:
         """Keep one."""
         self.count += 1
-        with contextlib.suppress(OSError), self._file.open("a") as file:
-            file.write(json.dumps({"reason": reason, "record": record}) + "\n")
+        with contextlib.suppress(OSError):
+            with self._file.open("a") as file:
+                file.write(json.dumps({"reason": reason, "record": record}) + "\n")
+                full = file.tell() > REJECTED_BYTES
+            if full:
+                self._file.replace(self._file.with_suffix(".old.jsonl"))
         if self.count == 1:
             self._say(f"a record was refused; kept in {self._file}: {reason}")
 

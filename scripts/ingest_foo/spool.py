@@ -4,10 +4,12 @@ Each record is handed to the operating system as it is heard, so it survives kil
 second (`sync`), and when its segment is full, so a power cut costs at most the last second. What is confirmed is noted
 after each batch; after a crash at most one batch is sent again, and the pipeline collapses it. When the log grows over
 its limit the oldest segment goes, and is counted as dropped. Where the disk takes nothing (full, broken), records wait
-in memory.
+in memory. A segment that it does not give back, however often it is asked, is set aside (`*.unreadable`) and counted as
+dropped; what comes after it goes on.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -23,7 +25,13 @@ SYNC_EVERY_S = 1.0
 _TRIED_RECORDS = 500
 """So many of those that wait in memory are tried at once: all of them would be much, for a disk that takes nothing."""
 
+READ_TRIES = 5
+"""So often in a row the disk is asked before a segment is given up: it may only be away for a moment."""
+
+_BLOCK_BYTES = 1 << 16
 _CONFIRMED = "confirmed"
+_SEGMENT, _UNREADABLE = ".log", ".unreadable"
+_NUMBER = "[0-9]" * 16
 
 
 class SpoolError(Exception):
@@ -67,10 +75,14 @@ class Spool:
         self._synced = 0.0
         self._dirty = False
         self._sizes: dict[int, int] = {}
+        self._lines: dict[int, int] = {}
+        """Of each segment: records that are not confirmed."""
         self._file, self._writing, self._size = -1, 0, 0
-        self._confirmed, self._on_disk = (0, 0), 0
+        self._confirmed = (0, 0)
+        self._failed_reads = 0
+        """In a row."""
         self.dropped = 0
-        """Records that were given up because the log was full."""
+        """Records that were given up because the log was full, or the disk did not give them back."""
         self.trouble: str | None = None
         """Why the disk takes nothing; None: it does."""
         try:
@@ -86,12 +98,17 @@ class Spool:
             self._recover()
         except OSError as error:
             self._lock.close()
-            raise SpoolError(f"cannot read {error.filename}: {error.strerror}") from error
+            raise SpoolError(f"cannot use {error.filename or folder}: {error.strerror}") from error
 
     @property
     def pending(self) -> int:
         """Records that are not confirmed."""
-        return self._on_disk + len(self._memory)
+        return sum(self._lines.values()) + len(self._memory)
+
+    @property
+    def in_memory(self) -> int:
+        """Those of them that the disk has not taken."""
+        return len(self._memory)
 
     def append(self, destination: str, record: str) -> None:
         """Keep a record; it is with the operating system when this returns. Never raises."""
@@ -104,7 +121,11 @@ class Spool:
             self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float) -> Batch | None:
-        """The oldest records that are not confirmed; None: there were none in that time."""
+        """The oldest records that are not confirmed; None: there were none in that time.
+
+        Raises:
+            OSError: The disk does not give them back; try again.
+        """
         with self._changed:
             if not self._changed.wait_for(lambda: self.pending, timeout_s):
                 return None
@@ -127,7 +148,7 @@ class Spool:
             if until <= self._confirmed:
                 return  # dropped meanwhile
             self._confirmed = until
-            self._on_disk -= len(batch.lines)
+            self._lines[until[0]] -= len(batch.lines)
             self._forget_confirmed()
 
     def sync(self, *, now: bool = False) -> None:
@@ -141,7 +162,7 @@ class Spool:
     def close(self) -> None:
         """Let go of the folder."""
         self.sync(now=True)
-        os.close(self._file)
+        self._let_go()
         self._lock.close()
 
     # --- writing
@@ -154,7 +175,7 @@ class Spool:
     def _write(self, lines: list[str]) -> bool:
         data = "".join(lines).encode()
         try:
-            if self._size + len(data) > self._segment_bytes and self._size:
+            if self._file < 0 or (self._size + len(data) > self._segment_bytes and self._size):
                 self._begin(self._writing + 1)
             if os.write(self._file, data) != len(data):
                 raise OSError(28, "the disk is full")  # noqa: TRY301 (a short write is the same as a failing one)
@@ -169,7 +190,7 @@ class Spool:
             self._taken = 0
         self._size += len(data)
         self._sizes[self._writing] = self._size
-        self._on_disk += len(lines)
+        self._lines[self._writing] += len(lines)
         for _ in lines:
             self._memory.popleft()
         self._dirty = True
@@ -183,18 +204,22 @@ class Spool:
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 os.fdatasync(self._file)
-            os.close(self._file)
+        self._let_go()
         self._file, self._writing, self._size = file, segment, 0
-        self._sizes[segment] = 0
+        self._sizes[segment] = self._lines[segment] = 0
+
+    def _let_go(self) -> None:
+        """Close the segment that is written; the next record begins another one."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            with contextlib.suppress(OSError):
+                os.close(file)
 
     def _drop_oldest(self) -> None:
         oldest = min(self._sizes)
-        segment, offset = self._confirmed
-        lost = _count_lines(self._path(oldest), offset if segment == oldest else 0)
-        self.dropped += lost
-        self._on_disk -= lost
+        self.dropped += self._lines[oldest]
         self._remove(oldest)
-        self._confirmed = (min(self._sizes), 0)
+        self._confirmed = max(self._confirmed, (oldest + 1, 0))
 
     # --- reading
 
@@ -205,11 +230,26 @@ class Spool:
             start = self._confirmed[1] if segment == self._confirmed[0] else 0
             if start >= self._sizes[segment]:
                 continue
-            with self._path(segment).open("rb") as file:
-                file.seek(start)
-                data = list(islice(file, most))
+            try:
+                data = _read_lines(self._path(segment), start, most)
+            except OSError:
+                self._failed_reads += 1
+                if self._failed_reads < READ_TRIES:
+                    raise
+                self._set_aside(segment)
+                continue
+            self._failed_reads = 0
             return Batch([line.decode(errors="replace") for line in data], segment, start + sum(map(len, data)))
         return None
+
+    def _set_aside(self, segment: int) -> None:
+        """What the disk does not give back keeps what comes after it from nobody."""
+        if segment == self._writing:
+            self._let_go()
+        _rename_unreadable(self._path(segment))
+        self.dropped += self._lines.pop(segment)
+        del self._sizes[segment]
+        self._confirmed = (segment + 1, 0)
 
     def _forget_confirmed(self) -> None:
         segment, offset = self._confirmed
@@ -217,7 +257,7 @@ class Spool:
             self._remove(old)
         if offset >= self._sizes[segment] and segment != self._writing:
             self._remove(segment)
-            self._confirmed = (min(self._sizes), 0)
+            self._confirmed = (segment + 1, 0)
         self._note_confirmed()
 
     def _note_confirmed(self) -> None:
@@ -230,40 +270,68 @@ class Spool:
     # --- starting
 
     def _recover(self) -> None:
-        for path in self._folder.glob("*.log"):
-            if path.stem.isdigit():
-                self._sizes[int(path.stem)] = cut_torn_line(path)
         try:
             segment, offset = map(int, (self._folder / _CONFIRMED).read_text().split())
         except (OSError, ValueError):
             segment, offset = 0, 0
-        for old in [old for old in self._sizes if old < segment or not self._sizes[old]]:
+        numbers = self._numbers(_SEGMENT)
+        for number in numbers:
+            path, start = self._path(number), offset if number == segment else 0
+            try:
+                self._sizes[number] = 0 if number < segment else cut_torn_line(path)
+                self._lines[number] = _count_lines(path, start) if self._sizes[number] else 0
+            except PermissionError:
+                raise  # a person can help
+            except OSError:
+                self._sizes.pop(number, None)
+                _rename_unreadable(path)
+                self.dropped += 1  # how many it had nobody knows
+        for old in [old for old in self._sizes if not self._sizes[old]]:
             self._remove(old)
         self._confirmed = (segment, min(offset, self._sizes.get(segment, 0)))
-        self._on_disk = sum(
-            _count_lines(self._path(number), self._confirmed[1] if number == segment else 0) for number in self._sizes
-        )
-        try:
-            self._begin(max([*self._sizes, segment]) + 1)
-        except OSError as error:
-            raise SpoolError(f"cannot write {self._folder}: {error.strerror}") from error
+        self._begin(max([segment, *numbers, *self._numbers(_UNREADABLE)]) + 1)
+
+    def _numbers(self, suffix: str) -> list[int]:
+        return [int(path.stem) for path in self._folder.glob(f"{_NUMBER}{suffix}")]
 
     def _remove(self, segment: int) -> None:
         with contextlib.suppress(OSError):  # the next start removes it
             self._path(segment).unlink(missing_ok=True)
-        del self._sizes[segment]
+        del self._sizes[segment], self._lines[segment]
 
     def _path(self, segment: int) -> Path:
-        return self._folder / f"{segment:016d}.log"
+        return self._folder / f"{segment:016d}{_SEGMENT}"
 
 
 def cut_torn_line(path: Path) -> int:
-    """Cut off what a crash left of a line; tell how long the rest is."""
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
+    """Cut off what a crash left of a line; tell how long the rest is. Raises `OSError`."""
+    with path.open("rb") as file:
+        size = whole = file.seek(0, os.SEEK_END)
+        while whole:
+            begin = max(0, whole - _BLOCK_BYTES)
+            file.seek(begin)
+            newline = file.read(whole - begin).rfind(b"\n")
+            if newline >= 0:
+                whole = begin + newline + 1
+                break
+            whole = begin
+    if whole < size:
         os.truncate(path, whole)
     return whole
+
+
+def _read_lines(path: Path, start: int, most: int) -> list[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = list(islice(file, most))
+    if not lines:
+        raise OSError(errno.EIO, "ends too early", str(path))
+    return lines
+
+
+def _rename_unreadable(path: Path) -> None:
+    with contextlib.suppress(OSError):  # it is given up all the same
+        path.rename(path.with_suffix(_UNREADABLE))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -277,9 +345,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _count_lines(path: Path, offset: int) -> int:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return sum(1 for _ in file)
-    except OSError:
-        return 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        return sum(1 for _ in file)

@@ -177,7 +177,14 @@ class Broker:
         producer = self._writer()
         for record in records:
             value = json.dumps(record)
-            self._ask(lambda value=value: producer.produce(topic, value, partition=0, on_delivery=note))  # type: ignore[misc]
+            while True:
+                try:
+                    self._ask(lambda value=value: producer.produce(topic, value, partition=0, on_delivery=note))  # type: ignore[misc]
+                    break
+                except BufferError:  # so much waits; after its timeout at the latest it waits no more
+                    producer.poll(_POLL_S)
+            if refused:
+                break
         if producer.flush(self._timeout_s + 1) or refused:
             why = refused[0] if refused else "no answer"
             raise BrokerError(f"the broker at {self._where} did not take what was put on {topic}: {why}")

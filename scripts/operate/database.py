@@ -6,9 +6,12 @@ from typing import Any
 import httpx
 
 from app.heartrate.reception import AWAY_AFTER_US, SLOT_US
+from scripts.delivery.keys import without_password
 from scripts.operate.settings import Settings
 
 TIMEOUT_S = 3.0
+AHEAD_S = 5
+"""A clock may be so far ahead; what is later than that is not of the last minute."""
 
 QUANTILES = (0.5, 0.95, 0.99)
 
@@ -16,10 +19,11 @@ _NEWEST = """
 SELECT toUnixTimestamp64Micro(now64(6)) / 1e6 - max(hr_timestamp_seconds), count() FROM latest_heart_rate
 """
 
-_BEATS = """
+_BEATS = f"""
 SELECT uniqExact(device_id, hr_timestamp_seconds) FROM unified_hr_packet
 WHERE hr_timestamp_seconds >= toUnixTimestamp64Micro(now64(6)) / 1e6 - 60
-"""
+    AND hr_timestamp_seconds <= toUnixTimestamp64Micro(now64(6)) / 1e6 + {AHEAD_S}
+"""  # noqa: S608 (own numbers)
 
 _STEP_OF_A_RESTART = 300
 """A strap sends 244 packets in a minute: where a receiver's numbers jump further, it counts anew."""
@@ -34,7 +38,7 @@ FROM (
         if(gap_us < {AWAY_AFTER_US}, greatest(0, round(gap_us / {SLOT_US}) - 1), 0) AS missed,
         if(step > 1 AND step <= {_STEP_OF_A_RESTART}, step - 1, 0) AS undelivered
     FROM raw_ant_hr_packet FINAL
-    WHERE received_at >= now64(6) - INTERVAL 1 MINUTE
+    WHERE received_at >= now64(6) - INTERVAL 1 MINUTE AND received_at <= now64(6) + INTERVAL {AHEAD_S} SECOND
     WINDOW before AS (
         PARTITION BY device_id, receiver_id ORDER BY received_at, packet_count ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
     )
@@ -48,7 +52,9 @@ FROM (
     SELECT greatest(0, dateDiff('microsecond', heard.received_at, made.processed_timestamp)) / 1e6 AS latency_s
     FROM (
         SELECT device_id, toInt64(round(hr_timestamp_seconds * 1e6)) AS at_us, revision, processed_timestamp
-        FROM unified_hr_packet WHERE hr_timestamp_seconds >= toUnixTimestamp64Micro(now64(6)) / 1e6 - 90
+        FROM unified_hr_packet
+        WHERE hr_timestamp_seconds >= toUnixTimestamp64Micro(now64(6)) / 1e6 - 90
+            AND hr_timestamp_seconds <= toUnixTimestamp64Micro(now64(6)) / 1e6 + {AHEAD_S}
     ) AS made
     JOIN (
         SELECT device_id, toUnixTimestamp64Micro(beat_at) AS at_us, revision, received_at
@@ -87,7 +93,7 @@ class Database:
     """A client, which only reads. Close it."""
 
     def __init__(self, settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
-        self._where = settings.clickhouse_url
+        self._where = without_password(settings.clickhouse_url)
         self._client = httpx.Client(
             base_url=settings.clickhouse_url,
             timeout=timeout_s,
@@ -104,7 +110,7 @@ class Database:
         return str(self._row("SELECT version()")[0])
 
     def newest_age_s(self) -> float | None:
-        """How long ago the newest beat was, s; None: there is none."""
+        """How long ago the newest beat was, s; below 0: a receiver's clock is ahead; None: there is none."""
         age, people = self._row(_NEWEST)
         return float(age) if int(people) else None
 

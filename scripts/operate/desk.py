@@ -15,6 +15,7 @@ from typing import NamedTuple
 import httpx
 from confluent_kafka import Message
 
+from scripts.delivery.keys import without_password
 from scripts.operate.broker import Broker, BrokerError, Place
 from scripts.operate.decisions import Decision, Ledger, State, Step
 from scripts.operate.letters import Letter, parse, same_record
@@ -86,6 +87,7 @@ class Desk:
         self._settings = settings
         self._broker = broker
         self._keep_records = keep_records
+        self._moose = without_password(settings.moose_url)
         self._run = uuid.uuid4().hex
         self._before = f"{settings.namespace}." if settings.namespace else ""
         self._topics: set[str] = set()
@@ -117,7 +119,7 @@ class Desk:
             for place in places
         ]
         begins, ends = self._broker.begins(wanted), self._broker.ends(wanted)
-        if any(end < self._next.get(place, 0) for place, end in ends.items()):
+        if self._next.keys() - ends.keys() or any(end < self._next.get(place, 0) for place, end in ends.items()):
             self._forget()
         self._broker.read({at: (max(self._next.get(at, 0), begins[at]), ends[at]) for at in wanted}, self._take)
         self._next = ends
@@ -268,9 +270,9 @@ class Desk:
                 headers={"Content-Type": "application/json"},
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return Retry(letter, Outcome.AWAY, f"Moose at {self._settings.moose_url} does not answer: {error}")
+            return Retry(letter, Outcome.AWAY, f"Moose at {self._moose} does not answer: {error}")
         except httpx.HTTPError as error:
-            return Retry(letter, Outcome.UNSURE, f"Moose at {self._settings.moose_url} did not answer: {error!r}")
+            return Retry(letter, Outcome.UNSURE, f"Moose at {self._moose} did not answer: {error!r}")
         said = answer.text.strip()[:300]
         if answer.is_success:
             return Retry(letter, Outcome.TAKEN)

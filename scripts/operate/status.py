@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
+from scripts.delivery.keys import without_password
 from scripts.operate.broker import Broker, BrokerError
-from scripts.operate.database import Database, DatabaseError
+from scripts.operate.database import AHEAD_S, Database, DatabaseError
 from scripts.operate.desk import Desk
 from scripts.operate.lag import PATIENCE_S, Reading, look
 from scripts.operate.logs import last_errors
@@ -109,17 +110,19 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _get(url: str, auth: httpx.Auth | None = None, **parameters: Any) -> httpx.Response | str:
     """An answer, or why there is none."""
+    shown = without_password(url)
     try:
         return httpx.get(url, params=parameters, timeout=HTTP_TIMEOUT_S, auth=auth)
     except httpx.TimeoutException:
-        return f"{url} does not answer within {HTTP_TIMEOUT_S:.0f} s"
+        return f"{shown} does not answer within {HTTP_TIMEOUT_S:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return f"{url} does not answer: {error}"
+        return f"{shown} does not answer: {error}"
 
 
 def _moose(settings: Settings) -> Iterable[Finding]:
     # What it says of the others is not told: it calls healthy ones ill at times, and they are asked themselves. Its
     # Redis only it can reach.
+    shown = without_password(settings.moose_url)
     answer = _get(f"{settings.moose_url}/health")
     if isinstance(answer, str):
         yield Finding("Moose", Verdict.DOWN, f"takes nothing in: {answer}")
@@ -127,12 +130,12 @@ def _moose(settings: Settings) -> Iterable[Finding]:
     try:
         ill = answer.json()["unhealthy"]
     except (ValueError, KeyError, TypeError):
-        yield Finding("Moose", Verdict.DOWN, f"is not what answers at {settings.moose_url} (HTTP {answer.status_code})")
+        yield Finding("Moose", Verdict.DOWN, f"is not what answers at {shown} (HTTP {answer.status_code})")
         return
     if "Redis" in ill:
         yield Finding("Moose", Verdict.DEGRADED, "does not reach its Redis")
         return
-    yield Finding("Moose", Verdict.GOOD, f"answers at {settings.moose_url}")
+    yield Finding("Moose", Verdict.GOOD, f"answers at {shown}")
 
 
 def _apis(settings: Settings) -> Iterable[Finding]:
@@ -154,7 +157,8 @@ def _clickhouse(settings: Settings) -> Iterable[Finding]:
         version = database.version()
     finally:
         database.close()
-    yield Finding("ClickHouse", Verdict.GOOD, f"{version} at {settings.clickhouse_url}", {"version": version})
+    shown = without_password(settings.clickhouse_url)
+    yield Finding("ClickHouse", Verdict.GOOD, f"{version} at {shown}", {"version": version})
 
 
 def _broker(settings: Settings) -> Iterable[Finding]:
@@ -193,6 +197,7 @@ def _of(reading: Reading) -> Finding:
 
 
 def _wall(settings: Settings) -> Iterable[Finding]:
+    shown = without_password(settings.live_url)
     answer = _get(f"{settings.live_url}/health")
     if isinstance(answer, str):
         yield Finding("wall", Verdict.DEGRADED, answer)
@@ -202,13 +207,13 @@ def _wall(settings: Settings) -> Iterable[Finding]:
         away = [name for name, key in (("the broker", "broker"), ("Moose", "moose")) if not told[key]]
         screens = int(told["screens"])
     except (ValueError, KeyError, TypeError):
-        what = f"is not what answers at {settings.live_url} (HTTP {answer.status_code})"
+        what = f"is not what answers at {shown} (HTTP {answer.status_code})"
         yield Finding("wall", Verdict.DEGRADED, what)
         return
     if away:
         yield Finding("wall", Verdict.DEGRADED, f"does not reach {' nor '.join(away)}", {"screens": screens})
     else:
-        yield Finding("wall", Verdict.GOOD, f"{screens} screens at {settings.live_url}", {"screens": screens})
+        yield Finding("wall", Verdict.GOOD, f"{screens} screens at {shown}", {"screens": screens})
 
 
 def _data(settings: Settings) -> Iterable[Finding]:
@@ -230,15 +235,17 @@ def _data(settings: Settings) -> Iterable[Finding]:
     if age is None:
         yield Finding("data", Verdict.NOTE, "no beat yet", figures)
         return
-    what = f"newest beat {_age(age)} ago; in the last minute {beats} beats, {reception.packets} ANT+ packets"
+    ahead = age < -AHEAD_S
+    newest = f"newest beat {_age(-age)} in the future: a clock is wrong" if ahead else f"newest beat {_age(age)} ago"
+    what = f"{newest}; in the last minute {beats} beats, {reception.packets} ANT+ packets"
     if reception.radio_loss is not None and reception.delivery_loss is not None:
         what += f", {reception.radio_loss:.1%} lost on the radio, {reception.delivery_loss:.1%} after it"
-    yield Finding("data", Verdict.GOOD if beats else Verdict.NOTE, what, figures)
+    yield Finding("data", Verdict.GOOD if beats and not ahead else Verdict.NOTE, what, figures)
 
 
 def _age(seconds: float) -> str:
     if seconds < 120:
-        return f"{seconds:.1f} s"
+        return f"{max(0.0, seconds):.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 

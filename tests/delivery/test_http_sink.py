@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from scripts.delivery.http import HttpSink
-from scripts.delivery.sink import RAW, SinkError
+from scripts.delivery.sink import ASSIGNMENT, BLUETOOTH, PROFILE, RAW, SinkError
 from tests.ingest_server import Ingest
 
 
@@ -32,6 +32,28 @@ def test_a_refused_record_is_isolated(ingest: Ingest) -> None:
     sink.close()
     assert [record["n"] for record in ingest.packets()] == [n for n in range(40) if n not in (5, 17)]
     assert rejected == [(json.dumps({"n": n}), "Invalid JSON: packet_count") for n in (5, 17)]
+
+
+@pytest.mark.parametrize("destination", [ASSIGNMENT, PROFILE])
+def test_what_a_receiver_may_not_send_keeps_no_packets_back(ingest: Ingest, destination: str) -> None:
+    ingest.failures = [403]
+    rejected: list[tuple[str, str]] = []
+    sink = HttpSink(ingest.url, lambda record, reason: rejected.append((record, reason)))
+    sink.send(destination, ["1", "2"])
+    sink.send(RAW, ["{}"])
+    sink.close()
+    why = f"{ingest.url} takes no {destination} from here: HTTP 403"
+    assert rejected == [("1", why), ("2", why)]
+    assert ingest.packets() == [{}]
+
+
+@pytest.mark.parametrize("destination", [RAW, BLUETOOTH, f"shard_1_{RAW}"])
+def test_packets_wait_for_the_right_key(ingest: Ingest, destination: str) -> None:
+    ingest.failures = [403]
+    sink = HttpSink(ingest.url, fail_if_rejected)
+    with pytest.raises(SinkError, match="wants another key, or one at all: HTTP 403"):
+        sink.send(destination, ["{}"])
+    sink.close()
 
 
 def test_a_server_that_stays_away_is_given_up() -> None:

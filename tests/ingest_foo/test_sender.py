@@ -1,5 +1,6 @@
 """The way from the spool to the server goes on, whatever the disk does to it."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,6 +96,31 @@ def test_a_line_that_the_disk_has_damaged_stops_nothing(tmp_path: Path, way: Cal
     assert it.rejected.count == 2
     assert "damaged on the disk" in (tmp_path / "rejected.jsonl").read_text()
     assert it.sender.sent == 2
+
+
+def test_a_segment_that_the_disk_does_not_give_back_stops_nothing(tmp_path: Path, way: Callable[[Path], Way]) -> None:
+    it = way(tmp_path)
+    it.spool.append(RAW, "{1}")
+    (tmp_path / "0000000000000001.log").unlink()
+    it.sender.begin(it.sink)
+    wait_for(lambda: it.spool.dropped == 1, "it to be given up", 10, every_s=0.01)
+    it.spool.append(RAW, "{2}")
+    assert it.await_delivered(1) == ["{2}"]
+
+
+def test_what_is_rejected_takes_no_more_than_two_files(
+    tmp_path: Path, way: Callable[[Path], Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "REJECTED_BYTES", 1000)
+    it = way(tmp_path)
+    for number in range(100):
+        it.rejected(f"{number:06d}", "wrong")
+    kept = [(tmp_path / name).read_text().splitlines() for name in ("rejected.old.jsonl", "rejected.jsonl")]
+    assert [json.loads(line)["record"] for lines in kept for line in lines] == [
+        f"{number:06d}" for number in range(100 - sum(map(len, kept)), 100)
+    ]
+    assert len(kept[0]) > len(kept[1]) > 0
+    assert {file.name for file in tmp_path.glob("rejected*")} == {"rejected.jsonl", "rejected.old.jsonl"}
 
 
 def test_only_packets_are_counted_as_sent(tmp_path: Path, way: Callable[[Path], Way]) -> None:

@@ -21,7 +21,7 @@ from scripts.ingest_foo.stick.channels import TrackingChannels
 from scripts.ingest_foo.stick.errors import StickError, Trouble
 from scripts.ingest_foo.stick.openant_link import StickNode, usb_trouble
 from scripts.ingest_foo.stick.receiver import Packet
-from scripts.ingest_foo.stick.supervisor import Supervisor
+from scripts.ingest_foo.stick.supervisor import StickState, Supervisor
 from scripts.ingest_foo.stick.usb_stick import holder, sticks
 from tests.waiting import wait_for
 
@@ -42,6 +42,9 @@ class Room:
 
     def listens(self, count: int = 1) -> bool:
         return sum(state.listening for state in self.supervisor.states) == count
+
+    def states(self) -> list[tuple[tuple[int, int], StickState]]:
+        return list(self.supervisor._states.items())
 
     def await_listening(self, count: int = 1) -> None:
         wait_for(lambda: self.listens(count), f"{count} sticks to listen; said: {self.lines}", 15, every_s=0.01)
@@ -175,6 +178,20 @@ def test_a_hung_stick_is_reset(room: Callable[..., Room]) -> None:
         "ANTUSB-m stick 5 takes no commands",
         "ANTUSB-m stick 5 listens in scan mode: every strap at once",
     ]
+
+
+@pytest.mark.parametrize("scan_mode", [True, False])
+def test_a_stick_that_restarted_by_itself_is_opened_anew(room: Callable[..., Room], *, scan_mode: bool) -> None:
+    """It answers all that it is asked, and hears nothing."""
+    stick = EmulatedStick("5", scan_mode=scan_mode)
+    it = room(stick)
+    it.await_listening()
+    stick.forget()
+    wait_for(lambda: len(it.lines) > 1, "the restart to be noticed", 10)
+    it.await_listening()
+    stick.transmit(ADA, bytes(8))
+    it.await_heard(1)
+    assert it.lines[1:] == ["ANTUSB-m stick 5 has restarted by itself", it.lines[0]]
 
 
 def test_a_stick_that_was_left_in_scan_mode(room: Callable[..., Room]) -> None:
@@ -322,6 +339,24 @@ def test_sticks_of_one_serial_are_told_apart(room: Callable[..., Room]) -> None:
     it = room(EmulatedStick("1"), EmulatedStick("1"))
     it.await_listening(2)
     assert {state.receiver_id for state in it.supervisor.states} == {"usb-1", "usb-1-250-2"}
+
+
+@pytest.mark.parametrize("receiver_id", [None, "hall"])
+def test_a_stick_that_comes_back_at_once_keeps_its_name(room: Callable[..., Room], receiver_id: str | None) -> None:
+    stick = EmulatedStick("5")
+    it = room(stick, receiver_id=receiver_id)
+    it.await_listening()
+    for number in range(1, 4):
+        stick.unplug()
+        stick.plug()
+
+        def listens() -> bool:
+            return any(state.listening for key, state in it.states() if key[1] == stick.address)
+
+        wait_for(listens, "the stick under its new address", 15, every_s=0.01)
+        stick.transmit(ADA, bytes(8))
+        it.await_heard(number)
+    assert {packet.receiver_id for packet in it.heard} == {receiver_id or "usb-5"}
 
 
 def test_noise_and_damaged_frames(room: Callable[..., Room]) -> None:

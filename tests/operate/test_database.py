@@ -92,6 +92,25 @@ def test_latency_is_of_the_last_minutes_beats(server: Server, database: Database
     assert 5 <= age < 20
 
 
+def test_what_is_to_come_is_not_of_the_last_minute(server: Server, database: Database) -> None:
+    now = datetime.now(UTC)
+    future = now + timedelta(hours=1)
+    hear(server, future, "1", [1, 2], [0, 2])
+    for moment in (now, future):
+        beat = moment.strftime("%F %T.%f")
+        server.text(f"INSERT INTO processed_ant_hr_packet VALUES ('1', '{beat}', 0, '{beat}')")
+        server.text(f"INSERT INTO unified_hr_packet VALUES ('1', {moment.timestamp():.6f}, 0, '{beat[:-3]}')")
+    assert database.reception().packets == 0
+    assert (database.beats(), database.latency().beats) == (1, 1)
+
+
+def test_a_password_in_the_address_is_not_shown() -> None:
+    database = Database(load(clickhouse="http://panda:secret@127.0.0.1:1", environment={}))
+    with pytest.raises(DatabaseError, match=r"^ClickHouse at http://127\.0\.0\.1:1 does not answer"):
+        database.version()
+    database.close()
+
+
 def test_what_goes_wrong_is_a_sentence(server: Server) -> None:
     for settings, why in (
         (load(clickhouse="http://127.0.0.1:1", environment={}), "does not answer"),

@@ -9,8 +9,12 @@ from contextlib import ExitStack
 import pytest
 from typer.testing import CliRunner
 
+from scripts.operate import status
 from scripts.operate.cli import cli
+from scripts.operate.database import Reception
+from scripts.operate.settings import load
 from scripts.operate.status import Finding, Health, Verdict, health
+from tests.ingest_server import Ingest
 
 PARTS = {"--url": "http://{}", "--broker": "{}", "--clickhouse": "http://{}", "--wall": "http://{}"}
 
@@ -59,6 +63,55 @@ def test_with_everything_silent_it_answers_soon_and_says_so(silent: str) -> None
     assert sum(line.startswith("DOWN") for line in lines) == 3
     assert all("Traceback" not in line for line in lines)
     assert lines[-1] == "Down"
+
+
+def test_a_password_in_an_address_is_not_shown(ingest: Ingest) -> None:
+    """Where it answers (as something else does), and where it does not."""
+    for where in ("127.0.0.1:1", ingest.url.removeprefix("http://")):
+        addresses = at(f"ada:secret@{where}")
+        addresses[3] = "127.0.0.1:1"
+        done = run("status", "--json", *addresses)
+        assert f"http://{where}" in done.stdout
+        assert "secret" not in done.stdout + done.stderr
+
+
+class Figures:
+    """A database's, of a newest beat as old as `age_s`."""
+
+    age_s = 0.0
+
+    def __init__(self, _settings: object) -> None:
+        pass
+
+    def newest_age_s(self) -> float:
+        return self.age_s
+
+    def beats(self) -> int:
+        return 7
+
+    def reception(self) -> Reception:
+        return Reception(0, None, None)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("age_s", "verdict", "newest"),
+    [
+        (1.5, Verdict.GOOD, "newest beat 1.5 s ago; "),
+        (-0.3, Verdict.GOOD, "newest beat 0.0 s ago; "),
+        (-7300, Verdict.NOTE, "newest beat 2 h in the future: a clock is wrong; "),
+    ],
+)
+def test_a_beat_in_the_future_is_not_good(
+    monkeypatch: pytest.MonkeyPatch, age_s: float, verdict: Verdict, newest: str
+) -> None:
+    monkeypatch.setattr(status, "Database", Figures)
+    monkeypatch.setattr(Figures, "age_s", age_s)
+    (finding,) = status._data(load(environment={}))
+    assert finding.verdict is verdict
+    assert finding.what.startswith(newest)
 
 
 def test_letters_of_a_broker_that_is_away() -> None:

@@ -154,8 +154,7 @@ class EmulatedStick:
         with self._changed:
             if self._hung_until is None or time.monotonic() >= self._hung_until:
                 self._hung_until = None
-                self._power_on()
-                self._say(MessageId.STARTUP, b"\x00")
+                self.forget()
 
     # --- the air's side
 
@@ -209,6 +208,12 @@ class EmulatedStick:
         with self._changed:
             self._hung_until = time.monotonic() + seconds
 
+    def forget(self) -> None:
+        """Start anew, as after a dip of its power: it says so, and hears nothing before it is told to."""
+        with self._changed:
+            self._power_on()
+            self._say(MessageId.STARTUP, b"\x00")
+
     def say_raw(self, data: bytes) -> None:
         """Send bytes to the host as they are: noise, damaged frames."""
         with self._changed:
@@ -257,7 +262,7 @@ class EmulatedStick:
             case MessageId.VERSION:
                 self._say(wanted, b"AJK1.04RAJ\0")
             case MessageId.CHANNEL_STATUS:
-                self._say(wanted, bytes((number, channel.status)))
+                self._say(wanted, bytes((number, channel.status if number in self._channels else 0)))
             case MessageId.CHANNEL_ID:
                 identity = (channel.number & 0xFF, channel.number >> 8, channel.device_type, channel.transmission_type)
                 self._say(wanted, bytes((number, *identity)))

@@ -19,6 +19,9 @@ QUIET_S = 2.0
 """After so long without a message the stick is asked whether it still lives."""
 
 _WATCH_EVERY_S = 0.2
+_CHANNEL_STATE, _UNASSIGNED = 0b11, 0
+"""Of a channel's status: what it is after a reset (AMP)."""
+
 _EXTENDED_CHOICES = (
     Extended.CHANNEL_ID | Extended.RSSI | Extended.STAMP,
     Extended.CHANNEL_ID | Extended.STAMP,
@@ -97,7 +100,9 @@ class Receiver:
                 self._channels.tend()
             if time.monotonic() - self._heard_at > QUIET_S:
                 self._node.ant.request_message(0, MessageId.CHANNEL_STATUS)
-                self._node.await_answer(MessageId.CHANNEL_STATUS, is_code=False)
+                _, _, content = self._node.await_answer(MessageId.CHANNEL_STATUS, is_code=False)
+                if content[0] & _CHANNEL_STATE == _UNASSIGNED:
+                    raise StickError(Trouble.SILENT, f"{self._stick.name} has restarted by itself")
                 self._heard_at = time.monotonic()
 
     def close(self) -> None:

@@ -93,6 +93,8 @@ class Supervisor:
     def _run(self) -> None:
         missing = False
         while not self._stopping.is_set():
+            for key in [key for key, worker in self._workers.items() if not worker.is_alive()]:
+                del self._workers[key], self._states[key]
             present = self._look()
             if not present and not self._workers and not missing:
                 self._note_missing()
@@ -100,12 +102,10 @@ class Supervisor:
             new = [stick for stick in present if stick.key not in self._workers]
             self._undecided |= {stick.key for stick in new}
             for stick in new:
-                self._states[stick.key] = StickState(stick.name, self._id_for(stick))
+                self._states[stick.key] = StickState(stick.name, self._id_for(stick, present))
                 worker = threading.Thread(target=self._keep, args=(stick,), name=stick.name, daemon=True)
                 self._workers[stick.key] = worker
                 worker.start()
-            for key in [key for key, worker in self._workers.items() if not worker.is_alive()]:
-                del self._workers[key], self._states[key]
             self._stopping.wait(LOOK_EVERY_S)
         for worker in self._workers.values():
             worker.join()
@@ -126,13 +126,11 @@ class Supervisor:
         if self._patient or self._ever_listened:
             self._say(str(error))
 
-    def _id_for(self, stick: UsbStick) -> str:
-        if self._receiver_id is not None:
-            taken = any(state.receiver_id == self._receiver_id for state in self._states.values())
-            return f"{self._receiver_id}-{stick.port}" if taken else self._receiver_id
-        chosen = f"usb-{stick.serial or stick.port}"
-        taken = any(state.receiver_id == chosen for state in self._states.values())
-        return f"{chosen}-{stick.port}" if taken else chosen
+    def _id_for(self, stick: UsbStick, present: list[UsbStick]) -> str:
+        chosen = f"usb-{stick.serial or stick.port}" if self._receiver_id is None else self._receiver_id
+        # A stick that came back under another address is the same one, though its worker may not have ended yet.
+        others = [self._states[other.key] for other in present if other.key in self._states]
+        return f"{chosen}-{stick.port}" if any(state.receiver_id == chosen for state in others) else chosen
 
     def _keep(self, stick: UsbStick) -> None:
         """Listen to a stick until it is unplugged; reopen it whenever it fails."""
