@@ -50,6 +50,13 @@ _BETWEEN = """
 """
 """In SQL: what was received of a strap between two packets, both left out; `_between` gives the values."""
 
+_DAY_US = 86_400_000_000
+_OF_THOSE_DAYS = f"""
+    beat_at BETWEEN fromUnixTimestamp64Micro({{from_us:Int64}} - {_DAY_US})
+        AND fromUnixTimestamp64Micro({{before_us:Int64}} + {_DAY_US})
+"""
+"""In SQL: so that ClickHouse looks into the parts of that month only, and a corrupted one harms no other."""
+
 ToldAgain = Iterator[tuple[tuple[Beat, ...], "StoredPacket"]]
 """Stored packets, each with its beats that are not stored. As it goes on, the tracker takes the packets."""
 
@@ -237,10 +244,11 @@ class StrapHistory:
             SELECT epoch, heart_beat_count, max(revision), max(toUnixTimestamp64Micro(beat_at))
             FROM {processed_ant_hr_packet_pipeline.get_table().name}
             WHERE device_id = {{device:String}} AND received_at BETWEEN
-                fromUnixTimestamp64Micro({{from_us:Int64}}) AND fromUnixTimestamp64Micro({{until_us:Int64}})
+                fromUnixTimestamp64Micro({{from_us:Int64}}) AND fromUnixTimestamp64Micro({{before_us:Int64}})
+                AND {_OF_THOSE_DAYS}
             GROUP BY epoch, heart_beat_count
             """,  # noqa: S608 (own table's name)
-            {"device": device_id, "from_us": from_us - LATEST_US, "until_us": packet.received_at_us + LATEST_US},
+            {"device": device_id, "from_us": from_us - LATEST_US, "before_us": packet.received_at_us + LATEST_US},
         )
         return {(epoch, count): (revision, time_us) for epoch, count, revision, time_us in rows}
 
@@ -256,7 +264,7 @@ class StrapHistory:
                 rr_method, calculated_heart_rate, toUnixTimestamp64Micro(beat_at), rr_computed, revision,
                 toUnixTimestamp64Micro(received_at) AS at
             FROM {processed_ant_hr_packet_pipeline.get_table().name}
-            WHERE {_BETWEEN}
+            WHERE {_BETWEEN} AND {_OF_THOSE_DAYS}
             ORDER BY at, packet_count, heart_beat_count, revision
             """,  # noqa: S608 (own table's name)
             _between(device_id, packet, from_us, from_count),
@@ -270,7 +278,7 @@ class StrapHistory:
             f"""
             SELECT tracker_state, toUnixTimestamp64Micro(received_at) AS at, packet_count
             FROM {processed_ant_hr_packet_pipeline.get_table().name}
-            WHERE {_BETWEEN} AND isNotNull(tracker_state)
+            WHERE {_BETWEEN} AND {_OF_THOSE_DAYS} AND isNotNull(tracker_state)
             ORDER BY at DESC, packet_count DESC LIMIT 1
             """,  # noqa: S608 (own table's name)
             _between(device_id, packet, from_us, 0),

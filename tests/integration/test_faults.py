@@ -95,7 +95,7 @@ def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) 
         what: (60_900 + month, beats(str(60_900 + month), datetime(2025, month, 3, 9, tzinfo=UTC), 60))
         for what, month in months.items()
     }
-    twins = [{**packet, "device_id": str(device + 20)} for device, packets in straps.values() for packet in packets]
+    twins = [{**each, "device_id": str(device + 20)} for device, sent in straps.values() for each in sent]
     wrong = {**straps["a wrong packet"][1][40], "ant_hr_packet": "not hexadecimal", "receiver_id": "wrong"}
     # Two receivers, the later one's packets first on the topic: in the order heard the beats' moments are others.
     june = datetime(2025, 6, 3, 9, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) 
         for at in range(60)
         for late in (40, 0)
     ]
-    before = [packet for _, packets in straps.values() for packet in packets[:45]] + twice[:90]
+    before = [each for _, sent in straps.values() for each in sent[:45]] + twice[:90]
     assert beatstream.post("raw_ant_hr_packet", [*twins, *before, wrong]).is_success
     beatstream.await_settled()
     with beatstream.clickhouse() as client:
@@ -118,7 +118,7 @@ def test_a_worker_goes_on_where_its_past_cannot_be_read(beatstream: Beatstream) 
             corrupt(beatstream, "processed_ant_hr_packet", "202503")
             beatstream.worker("raw_ant_hr_packet", "processed_ant_hr_packet").kill()
             # The last packets come again, as from a receiver that heard nothing of their arrival.
-            after = [packet for _, packets in straps.values() for packet in packets[42:]] + twice[90:]
+            after = [each for _, sent in straps.values() for each in sent[42:]] + twice[90:]
             assert beatstream.post("raw_ant_hr_packet", after).is_success
             beatstream.await_settled()
         finally:
