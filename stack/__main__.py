@@ -51,8 +51,8 @@ def demo(
 
 
 def _run(mode: Mode, source: Callable[[Stack], list[str]] | None) -> None:
-    stack = Stack(settings.load(Path.cwd()), mode, lambda line: console.print(line, soft_wrap=True))
-    console.print(f"Starting Beatstream ({mode} stack); logs in {stack.settings.moose_log.parent}", soft_wrap=True)
+    stack = Stack(settings.load(Path.cwd()), mode, _say)
+    _say(f"Starting Beatstream ({mode} stack); logs in {stack.settings.moose_log.parent}")
     code = EXIT_ASKED_TO_STOP
     try:
         with stack.running():
@@ -65,9 +65,14 @@ def _run(mode: Mode, source: Callable[[Stack], list[str]] | None) -> None:
     except Stopped:
         console.print("Stopped.")
     except StackError as error:
-        console.print(f"[bold red]{error}[/]", soft_wrap=True)
+        _say(str(error), style="bold red")
         code = EXIT_FAILED
     sys.exit(code)
+
+
+def _say(line: str, style: str | None = None) -> None:
+    # What logs, folders and people are called is no markup.
+    console.print(line, style=style, markup=False, soft_wrap=True)
 
 
 def _source(stack: Stack, source: Source, straps: int) -> list[str]:

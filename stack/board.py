@@ -8,6 +8,7 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 REFRESH_S = 1.0
 STALE_AFTER_S = 5.0
@@ -28,7 +29,8 @@ def show(console: Console, moose_url: str, check: Callable[[], None]) -> None:
             entries = _latest(client)
             if entries and time.monotonic() - shown_at >= PLAIN_EVERY_S:
                 shown_at = time.monotonic()
-                console.print("  ".join(f"{entry['user_name']} {_rate(entry)}" for entry in entries), soft_wrap=True)
+                line = "  ".join(f"{entry['user_name']} {_rate(entry)}" for entry in entries)
+                console.print(line, soft_wrap=True, markup=False)
             check()
             time.sleep(REFRESH_S)
 
@@ -58,11 +60,11 @@ def _table(entries: list[dict[str, Any]]) -> Table:
         stale = entry["age_seconds"] > STALE_AFTER_S
         interval = entry["rr_interval_ms"]
         table.add_row(
-            entry["user_name"],
+            Text(entry["user_name"]),
             _rate(entry),
             "--" if interval is None or stale else f"{interval:.0f}",
             f"{entry['age_seconds']:.1f} s",
-            entry["device_id"],
+            Text(entry["device_id"]),
             style="dim" if stale else None,
         )
     if not entries:

@@ -1,12 +1,13 @@
 """Starts the stack, says when it is ready, watches it, ends it."""
 
+import fcntl
 import os
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -77,12 +78,13 @@ class Stack:
     def running(self) -> Iterator["Stack"]:
         """The stack, ready; ended on leaving, within 10 s. Raises `StackError` if it cannot be started."""
         began = time.monotonic()
-        with _signals_raise():
+        with _signals_raise(), _alone(self.settings):
             try:
                 self._prepare()
                 self._start_moose()
                 self._start_live()
                 self._await_ready(began, self._parts())
+                self._clickhouse_seen = time.monotonic()
                 yield self
             finally:
                 self._stop()
@@ -211,6 +213,9 @@ class Stack:
             return False
 
     def _stop(self) -> None:
+        # Whoever asks now is told by what happens anyway. Who asked just before shall not stop it either.
+        with suppress(Stopped):
+            _ignore_signals()
         self._processes.stop(STOP_GRACE_S)
         self._http.close()
         if self._mode is not Mode.DOCKER:
@@ -220,20 +225,46 @@ class Stack:
 
 
 @contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the state folder: what another launcher runs there is nothing that was left behind.
+
+    Raises `StackError` while there is one; the kernel lets go of a launcher that was killed.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with (settings.state / "launcher.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(f"Beatstream is already running from {settings.project}; end that one first") from error
+        yield
+
+
+@contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `Stopped`, once: a second one must not interrupt the ending."""
+    """Turn SIGINT, SIGTERM and SIGHUP into `Stopped`, once: a second one must not interrupt the ending.
+
+    A SIGHUP that is ignored stays so (nohup).
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in _ENDING:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         raise Stopped
 
-    before = {number: signal.signal(number, stop) for number in _ENDING}
+    before = {
+        number: signal.signal(number, stop)
+        for number in _ENDING
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _lean_moose() -> list[str]:

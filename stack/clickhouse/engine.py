@@ -26,6 +26,14 @@ INSERTING = "insert-"
 _OBJECTS_OF_PYTHON = frozenset(("arrowtable", "dataframe", "datastore"))
 """Output formats of chDB that are no bytes, and so none of ClickHouse's."""
 
+_NO_SQL_IN_VALUES = (
+    "input_format_values_interpret_expressions = 0, input_format_values_deduce_templates_of_expressions = 0"
+)
+"""Nobody looks through data for what it calls."""
+
+_MONTHS_IN_ONE_INSERT = "max_partitions_per_insert_block"
+"""Of 100, an INSERT of older recordings would be refused as a whole, and Moose would send it again for ever."""
+
 _CODE = re.compile(r"Code: (\d+)\.")
 
 Scope = tuple[str, tuple[tuple[str, str], ...]]
@@ -58,6 +66,7 @@ class _Connection:
     def __init__(self, path: Path) -> None:
         connect: Any = chdb.connect  # untyped
         self._chdb = connect(str(path))
+        self._chdb.query(f"SET {_MONTHS_IN_ONE_INSERT} = 0", "Null")
         self._path = path
         self.spoilt = False
         """Not to be used any more."""
@@ -80,9 +89,14 @@ class _Connection:
         # while the disk was full was gone, and its sender was told that all is well.
         with _file_of(chunks, self._path / TEMPORARY) as file:
             name = str(file).replace("\\", "\\\\").replace("'", "\\'")
+            if input_format.lower() == "values":
+                settings = f"{settings}\n," if settings else "SETTINGS"
+                settings += f" {_NO_SQL_IN_VALUES}"
+            # On lines of their own, as what stands before them may end with a comment.
+            statement = f"{sql}\nFROM INFILE '{name}'\n{settings}\nFORMAT {input_format}"
             began = time.monotonic_ns()
             with self._errors():
-                done = self._chdb.query(f"{sql} FROM INFILE '{name}' {settings} FORMAT {input_format}", "Null")
+                done = self._chdb.query(statement, "Null")
                 return Result(
                     b"",
                     written_rows=int(done.rows_read()),
@@ -196,6 +210,16 @@ class Engine:
             return connection.insert(sql, settings, input_format, chunks)
 
     @contextmanager
+    def apart(self, scope: Scope) -> Iterator["SessionEngine"]:
+        """A connection that nobody gets afterwards, for what leaves something on it. Raises `EngineError`."""
+        connection = _Connection(self._path)
+        try:
+            _set_up(connection, scope)
+            yield SessionEngine(connection)
+        finally:
+            connection.close()
+
+    @contextmanager
     def _connection(self, scope: Scope) -> Iterator[_Connection]:
         with self._mutex:
             kept = self._idle.get(scope)
@@ -261,14 +285,12 @@ class Engine:
             _set_up(session.connection, scope)
             yield SessionEngine(session.connection)
         finally:
-            if session.connection.spoilt:
-                # It ends as if it had run out: the next request that names it begins anew.
-                session.expires = 0.0
-            else:
-                for setting, _ in scope[1]:
-                    session.connection.query(f"SET {setting} = DEFAULT", "Null", {})
-                session.expires = time.monotonic() + timeout_s
-            session.lock.release()
+            try:
+                _take_back(session.connection, scope)
+            finally:
+                # A spoilt one ends as if it had run out: the next request that names it begins anew.
+                session.expires = 0.0 if session.connection.spoilt else time.monotonic() + timeout_s
+                session.lock.release()
 
     def close(self) -> None:
         """Close every connection; the data folder is free for another server then."""
@@ -307,3 +329,13 @@ def _set_up(connection: _Connection, scope: Scope) -> None:
     for name, value in settings:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         connection.query(f"SET {name} = '{escaped}'", "Null", {})
+
+
+def _take_back(connection: _Connection, scope: Scope) -> None:
+    """Unmake a request's settings; where that cannot be, the connection is spoilt."""
+    try:
+        for name, _ in () if connection.spoilt else scope[1]:
+            connection.query(f"SET {name} = DEFAULT", "Null", {})
+    except EngineError:
+        # As where a statement made the session read-only.
+        connection.spoilt = True

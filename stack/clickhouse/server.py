@@ -130,6 +130,8 @@ class ClickHouseApp:
     async def _respond(self, path: str, request: _Request, receive: Receive) -> _Response:
         if _host(request.headers.get("host", "")) not in _LOCAL_HOSTS:
             return _Response(403, b"This server answers on loopback only.\n", {"Content-Type": "text/plain"})
+        if _is_of_a_page(request.headers):
+            return _Response(403, b"This server answers no web pages.\n", {"Content-Type": "text/plain"})
         if path in ("/ping", "/replicas_status") or (
             path == "/" and not request.parameters and request.method == "GET"
         ):
@@ -175,9 +177,12 @@ class ClickHouseApp:
         values = {name[len("param_") :]: value for name, value in parameters.items() if name.startswith("param_")}
         if refused := read.refused or read.refused_value(values):
             raise _denied(refused)
+        readonly = _readonly(request)
         scope = self._scope(request)
         output_format = parameters.get("default_format") or request.headers.get("x-clickhouse-format") or "TabSeparated"
         if parameters.get("session_id"):
+            if readonly is not None and not read.reads_only:
+                raise EngineError(164, "Code: 164. DB::Exception: Only what reads can be asked so. (READONLY)")
             with self._engine.session(
                 parameters["session_id"],
                 _session_timeout_s(parameters.get("session_timeout") or "60"),
@@ -185,8 +190,11 @@ class ClickHouseApp:
                 must_exist=parameters.get("session_check") == "1",
             ) as session:
                 result = _run(session, read, output_format, values, data, scope)
+        elif read.leaves_something:
+            with self._engine.apart(_read_only(scope, readonly)) as connection:
+                result = _run(connection, read, output_format, values, data, scope)
         else:
-            result = _run(self._engine, read, output_format, values, data, scope)
+            result = _run(self._engine, read, output_format, values, data, _read_only(scope, readonly))
         return _success(request, result, output_format)
 
     def _authenticate(self, request: _Request) -> None:
@@ -207,17 +215,29 @@ class ClickHouseApp:
         settings = {
             name: value
             for name, value in parameters.items()
-            if name not in _NOT_SETTINGS and not name.startswith("param_")
+            if name not in _NOT_SETTINGS and not name.startswith("param_") and name != "readonly"
         }
         for name in settings:
             if name.lower() in statement.REFUSED_SETTINGS:
                 raise _denied(f"the setting {name}")
             if not _SETTING.fullmatch(name):
                 raise EngineError(115, f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
-        readonly = settings.pop("readonly", "2" if request.method in ("GET", "HEAD") else "0")
-        # Last: behind it no setting can be made.
-        ordered = sorted(settings.items()) + ([("readonly", readonly)] if readonly != "0" else [])
-        return database, tuple(ordered)
+        return database, tuple(sorted(settings.items()))
+
+
+def _readonly(request: _Request) -> str | None:
+    """How far a request may only read; None: it may write."""
+    asked = request.parameters.get("readonly", "0")
+    if request.method in ("GET", "HEAD"):
+        return asked if asked in ("1", "2") else "2"
+    return None if asked == "0" else asked
+
+
+def _read_only(scope: Scope, readonly: str | None) -> Scope:
+    """The same scope, made read-only by the engine. Not for a session: the engine never takes that setting back."""
+    database, settings = scope
+    # Last: behind it no setting can be made.
+    return scope if readonly is None else (database, (*settings, ("readonly", readonly)))
 
 
 async def _receive(receive: Receive) -> dict[str, Any]:
@@ -306,6 +326,11 @@ def _credentials(request: _Request) -> tuple[str, str]:
             return "", ""
         return name, password
     return parameters.get("user", "default"), parameters.get("password", "")
+
+
+def _is_of_a_page(headers: dict[str, str]) -> bool:
+    """Whether a browser asks for a web page; one may send anything anywhere, if it does without the answer."""
+    return "origin" in headers or headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def _host(header: str) -> str:

@@ -33,6 +33,8 @@ REFUSED_FUNCTIONS = _names(
     "executable executablepool executable_pool catboostevaluate eval queryrunner clickhouse",
     # Tables by a name that may be a path, in a text.
     "alias buffer loop",
+    # A table behind ELSE, where any word may stand.
+    "viewifpermitted",
     # Other hosts: by HTTP and of ClickHouse,
     "http url urlcluster remote remotesecure cluster clusterallreplicas distributed jdbc odbc",
     "aiclassify aiembed aiextract aifilter aigenerate airedact aisimilarity aitranslate",
@@ -69,9 +71,13 @@ _SYSTEM_COMMANDS = frozenset(("drop", "flush", "restart", "start", "stop", "sync
 
 _NOTICED = REFUSED_FUNCTIONS | REFUSED_SETTINGS | _REFUSED_STATEMENTS | {"infile", "outfile", "system"}
 
+_READING = _names("select from with show describe desc exists explain values check")
+
 _BEFORE_TABLES = _names(
     "from join into insert table describe desc exists create check truncate optimize update use to in",
 )
+_BEFORE_TABLE_FUNCTIONS = _names("from join into table function describe desc as")
+"""And so before `format`, which is a harmless function elsewhere: as a table it calls what its text says."""
 _AFTER_TABLES = _names(
     "select where prewhere group having window qualify order limit offset settings format union intersect except set",
     "values",
@@ -96,7 +102,9 @@ class Statement:
     insert_settings: str
     """The SETTINGS clause of such an INSERT, which `sql` is without, too; empty: none."""
     reads_only: bool
-    """It begins as a query, so it may be sent with GET."""
+    """It begins as a query and nothing that is none can follow, so it may be sent with GET."""
+    leaves_something: bool
+    """On its connection: a setting, a database, a temporary table."""
     identifiers: frozenset[str]
     """The parameters that stand for names, as in `{table:Identifier}`."""
 
@@ -156,8 +164,14 @@ def _read(sql: str) -> Statement:
         refused=_refused(tokens),
         insert_format=insert_format,
         insert_settings=insert_settings,
-        reads_only=first in {"select", "with", "show", "describe", "desc", "exists", "explain", "(", "values", "check"}
-        or (not first and bool(tokens) and tokens[0].text == "("),
+        reads_only=bool(tokens)
+        and (first in _READING or tokens[0].text == "(")
+        and "insert" not in words
+        and all(token.text != ";" for token in tokens[:-1]),
+        leaves_something="temporary" in words
+        or any(
+            before.text in ("", ";") and token.word in ("set", "use") for before, token in pairwise((_NOTHING, *tokens))
+        ),
         identifiers=frozenset(
             _said(name.text) if name.kind == "quoted" else name.text
             for opening, name, colon, kind in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False)
@@ -172,10 +186,10 @@ _read_again = lru_cache(maxsize=1024)(_read)
 
 def _data_clause(words: list[str]) -> int | None:
     """Where `VALUES` or `FORMAT name` ends an INSERT, with nothing behind it."""
+    if len(words) >= 3 and words[-2] == "format" and words[-3] not in ("into", "table"):
+        return len(words) - 2
     if len(words) >= 2 and words[-1] == "values":
         return len(words) - 1
-    if len(words) >= 3 and words[-2] == "format":
-        return len(words) - 2
     return None
 
 
@@ -197,25 +211,33 @@ def _refused(tokens: list[_Token]) -> str | None:
         refused = None
         if token.name in _NOTICED:
             refused = _refused_name(earlier, before, token, after) or _refused_word(before, token, after)
+        elif token.name == "format" and after.text == "(":
+            if before.word in _BEFORE_TABLE_FUNCTIONS or (before.text == "," and lists_tables[-1]):
+                refused = "format(…) as a table"
         elif token.kind == "other":
             refused = _refused_sign(token, after)
         elif _is_path_as_table(before, token, lists_tables=lists_tables[-1]):
             refused = f"a path as a table ({token.text})"
         if refused is not None:
             return refused
-        _follow(lists_tables, token)
+        _follow(lists_tables, before, token, after)
     return None
 
 
-def _follow(lists_tables: list[bool], token: _Token) -> None:
+def _follow(lists_tables: list[bool], before: _Token, token: _Token, after: _Token) -> None:
     if token.text in ("(", "["):
         lists_tables.append(False)
     elif token.text in (")", "]") and len(lists_tables) > 1:
         lists_tables.pop()
     elif token.word in ("from", "join"):
         lists_tables[-1] = True
-    elif token.word in _AFTER_TABLES:
+    elif token.word in _AFTER_TABLES and not _is_name(before, after):
         lists_tables[-1] = False
+
+
+def _is_name(before: _Token, after: _Token) -> bool:
+    """Whether a word between them is a table's name or alias, whatever else it means."""
+    return before.word in ("from", "join", "as") or before.text in (".", ",") or after.text == ","
 
 
 def _refused_name(earlier: _Token, before: _Token, token: _Token, after: _Token) -> str | None:

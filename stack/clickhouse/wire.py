@@ -95,6 +95,8 @@ def _hash(body: bytes) -> bytes:
 class _Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes | None: ...
 
     def decompress(self, data: bytes, /) -> bytes: ...
 
@@ -105,14 +107,18 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "deflate": lambda: zlib.decompressobj(),  # noqa: PLW0108 (its own signature takes more)
     "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
     "lz4": lz4.frame.LZ4FrameDecompressor,
-    "xz": lzma.LZMADecompressor,
+    # Its own guess takes zeros behind a frame for an empty one of an older kind.
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
     "bz2": bz2.BZ2Decompressor,
 }
 _DECOMPRESSION_ERRORS = (zlib.error, zstandard.ZstdError, lzma.LZMAError, RuntimeError, OSError, EOFError)
 
 
 def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The plain bytes of a body in a Content-Encoding. Raises `WireError` if it is unknown, damaged or cut off."""
+    """The plain bytes of a body in a Content-Encoding: of one frame or of several, one behind the other.
+
+    Raises `WireError` if the encoding is unknown, or the body damaged or cut off.
+    """
     name = encoding.strip().lower()
     if name in ("", "identity"):
         yield from chunks
@@ -122,8 +128,12 @@ def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     decompressor = _DECOMPRESSORS[name]()
     try:
         for chunk in chunks:
-            if chunk:
-                yield decompressor.decompress(chunk)
+            rest = chunk
+            while rest:
+                if decompressor.eof:
+                    decompressor = _DECOMPRESSORS[name]()
+                yield decompressor.decompress(rest)
+                rest = decompressor.unused_data or b""
     except _DECOMPRESSION_ERRORS as error:
         raise WireError(f"body: {error}") from error
     if not decompressor.eof:

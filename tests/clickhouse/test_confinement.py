@@ -49,6 +49,10 @@ ATTEMPTS: dict[str, list[str]] = {
         ["SELECT * FROM system.one, '@'"],
         ["SELECT * FROM system.one AS o, `@` AS f"],
         ["SELECT * FROM system.one AS a JOIN system.one AS b ON a.dummy = b.dummy, '@'"],
+        ["SELECT * FROM system.one AS limit, '@'"],
+        ["SELECT * FROM system.one values, '@'"],
+        ["WITH values AS (SELECT 1) SELECT * FROM values, '@'"],
+        ["SELECT c1 FROM system.settings, '@' LIMIT 1"],
         ["SELECT * FROM system.one JOIN '@' ON 1"],
         ['SELECT * FROM system.one CROSS JOIN "@"'],
         ["SELECT * FROM '$'"],
@@ -79,6 +83,15 @@ ATTEMPTS: dict[str, list[str]] = {
         ["SELECT * FROM url('file://@')"],
         ["SELECT * FROM url('file://' || '@')"],
         [r"SELECT * FROM eval('SELECT * FROM file(\'@\')') SETTINGS allow_experimental_eval_table_function = 1"],
+        # SQL in what a table is made of.
+        [r"SELECT * FROM format(Values, 'c1 String', '(file(\'@\'))')"],
+        [r"SELECT * FROM `f\x6frmat` /* or so */ (Values, 'c1 String', '(file(\'@\'))')"],
+        [r"SELECT * FROM system.one AS o, format(Values, 'c1 String', '(file(\'@\'))') AS f"],
+        [r"SELECT * FROM system.one CROSS JOIN format(Values, 'c1 String', '(file(\'@\'))') AS f"],
+        [
+            r"CREATE TABLE formatted AS format(Values, 'c1 String', '(file(\'@\'))')",
+            "SELECT * FROM formatted",
+        ],
         ["CREATE FUNCTION reader AS (x) -> file(x)", "SELECT reader('@')"],
         ["SELECT file('/proc/self/environ')"],
         ["SELECT file('/proc/thread-self/root@')"],
@@ -356,6 +369,19 @@ def test_a_file_s_content_is_out_of_reach_by_parameters(guarded: tuple[Server, P
     assert SECRET not in answer.text
 
 
+def test_values_are_no_sql(guarded: tuple[Server, Place]) -> None:
+    server, place = guarded
+    server.text("CREATE OR REPLACE TABLE valued (c1 String) ENGINE = Memory")
+    for form in ("VALUES", "FORMAT Values", "FORMAT vaLues", "SETTINGS max_threads = 1 VALUES"):
+        answer = server.ask(f"INSERT INTO valued {form}", f"('a'), (file('{place.secret}')), ('a' || 'b')".encode())
+        assert answer.status_code >= 400
+        assert SECRET not in answer.text
+    assert server.text("SELECT count() FROM valued") == "0"
+    settings = {"input_format_values_interpret_expressions": "1"}
+    sql = "INSERT INTO valued SETTINGS input_format_values_interpret_expressions = 1 VALUES"
+    assert server.ask(sql, b"('a' || 'b')", **settings).status_code >= 400
+
+
 REFUSED = [
     "SELECT * FROM remote('127.0.0.2', system.one)",
     "SELECT * FROM s3('http://127.0.0.1/x')",
@@ -367,6 +393,10 @@ REFUSED = [
     "CREATE DICTIONARY d (x String) PRIMARY KEY x SOURCE(EXECUTABLE(COMMAND 'id' FORMAT TSV)) LAYOUT(FLAT())",
     "ATTACH TABLE t FROM '/etc' (a Int64) ENGINE = MergeTree ORDER BY a",
     "INSERT INTO FUNCTION file('/tmp/x') SELECT 1",
+    "INSERT INTO FUNCTION format(Values, 'a Int8', '(1)') SELECT 1",
+    "DESCRIBE TABLE format(Values, '(1)')",
+    "DESC format(Values, '(1)')",
+    "SELECT * FROM viewIfPermitted(SELECT 1 ELSE format(Values, 'a Int8', '(1)'))",
     "INSERT INTO '/tmp/x' SELECT 1",
     "INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV",
     "SELECT 1 INTO OUTFILE '/tmp/x'",
@@ -402,6 +432,7 @@ ALL_RIGHT = [
     "ALTER TABLE t MODIFY COLUMN a String COMMENT 'km/h'",
     "SYSTEM STOP MERGES t",
     "SET max_threads = 1",
+    "SELECT format('{}/{}', a, 'x'), 1, format(b) AS format FROM t WHERE a IN format('{}', a) FORMAT TSV",
     "SELECT dialect, filter FROM t WHERE sort = 'x/y'",
 ]
 
@@ -417,7 +448,7 @@ HARMLESS = {
     "generate_series input merge mergetreeanalyzeindexes mergetreeanalyzeindexesuuid mergetreecodecblockcounts "
     "mergetreeindex mergetreeprojection mergetreetextindex null numbers numbers_mt primes timeseriesdata "
     "timeseriesmetricfamilies timeseriesmetrics timeseriessamples timeseriesselector timeseriestags values view "
-    "viewexplain viewifpermitted zeros zeros_mt",
+    "viewexplain zeros zeros_mt",
     "table_engines": "dictionary fuzzjson fuzzquery generaterandom join keepermap log "
     "materializedview memory merge null set stripelog timeseries tinylog view",
     # Replicated: between servers that a Keeper knows, and there is none.

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import random
 import signal
 import subprocess
 import threading
@@ -51,6 +52,21 @@ def test_clickhouse_connect_inserts_and_queries(client: Client, table: str) -> N
     assert listed.result_rows == [(["x", "y'z"], None)]
 
 
+@pytest.mark.parametrize("packed", ["lz4", "zstd"])
+def test_clickhouse_connect_inserts_more_than_one_block(
+    server: Server, client: Client, table: str, packed: str
+) -> None:
+    # It packs some megabytes at a time, each into a frame of its own.
+    noise = random.Random(1)
+    rows = [[number, noise.randbytes(500).hex()] for number in range(12_000)]
+    with clickhouse_connect.get_client(
+        host="127.0.0.1", port=server.port, username=USER, password=PASSWORD, compress=packed
+    ) as packing:
+        packing.insert(table, rows, column_names=["id", "name"])
+    result = client.query(f"SELECT count(), sum(id), sum(length(name)) FROM {table}")
+    assert result.result_rows == [(12_000, 71_994_000, 12_000_000)]
+
+
 def test_clickhouse_connect_sees_errors_and_goes_on(client: Client) -> None:
     with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
         client.query("SELECT * FROM nowhere")
@@ -96,11 +112,12 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_insert_body_in_every_encoding(server: Server, table: str, encoding: str) -> None:
-    body = b"".join(b'{"id": %d, "name": "n"}\n' % n for n in range(1000))
+    records = [b'{"id": %d, "name": "n"}\n' % n for n in range(1000)]
+    frames = [ENCODINGS[encoding](b"".join(half)) for half in (records[:500], records[500:])]
     answer = server.http.post(
         "/",
         params={"query": f"INSERT INTO {table} FORMAT JSONEachRow"},
-        content=ENCODINGS[encoding](body),
+        content=b"".join(frames),
         headers={"Content-Encoding": encoding},
     )
     assert answer.status_code == 200, answer.text
@@ -127,6 +144,38 @@ def test_an_insert_in_every_format(server: Server, table: str, name: str, where:
         answer = server.http.post("/", content=statement.encode() + b"\n" + FORMATS[name])
     assert answer.status_code == 200, answer.text
     assert server.text(f"SELECT * FROM {table} ORDER BY id FORMAT TSV") == "1\ta\n2\tb;)"
+
+
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO {} VALUES", "INSERT INTO {} SETTINGS max_threads = 1 -- so\nVALUES"]
+)
+@pytest.mark.parametrize("form", ["VALUES", "FORMAT Values", "FORMAT values"])
+def test_values_of_every_kind(server: Server, statement: str, form: str) -> None:
+    name = f"t_{uuid.uuid4().hex}"
+    server.text(
+        f"CREATE TABLE {name} (n Nullable(Int64), m Nullable(Int64), f Float64, s String, a Array(String), "
+        "m1 Map(String, Int8), d Date, at DateTime64(3, 'UTC'), t Tuple(Int8, String), u UUID, b Bool, "
+        "l LowCardinality(String)) ENGINE = Memory"
+    )
+    row = (
+        "(NULL, -7, -1.5e3, 'it''s \\'(now())\\'', ['a', 'b'], {'k': 1, 'l': 2}, '2026-01-02', "
+        "'2026-01-02 03:04:05.678', (1, 'x'), '61f0c404-5cb3-11e7-907b-a6006ad3dba0', true, 'ü')"
+    )
+    answer = server.ask(statement.replace("VALUES", form).format(name), f"{row},\n {row}".encode())
+    assert answer.status_code == 200, answer.text
+    shown = (
+        "\\N\t-7\t-1500\tit\\'s \\'(now())\\'\t['a','b']\t{'k':1,'l':2}\t2026-01-02\t2026-01-02 03:04:05.678"
+        "\t(1,'x')\t61f0c404-5cb3-11e7-907b-a6006ad3dba0\ttrue\tü"
+    )
+    assert server.text(f"SELECT * FROM {name}").split("\n") == [shown, shown]
+
+
+def test_an_insert_may_hold_any_number_of_months(server: Server) -> None:
+    name = f"t_{uuid.uuid4().hex}"
+    server.text(f"CREATE TABLE {name} (at Date) ENGINE = MergeTree ORDER BY at PARTITION BY toYYYYMM(at)")
+    days = "\n".join(f"{year}-{month:02}-01" for year in range(2010, 2020) for month in range(1, 13))
+    assert server.ask(f"INSERT INTO {name} FORMAT TSV", days.encode()).status_code == 200
+    assert server.text(f"SELECT count() FROM {name}") == "120"
 
 
 def test_a_chunked_insert_of_compressed_blocks(server: Server, table: str) -> None:
@@ -184,10 +233,61 @@ def test_parameters_settings_and_database(server: Server) -> None:
     assert server.ask("SELECT 1", database="missing").headers["X-ClickHouse-Exception-Code"] == "81"
 
 
-def test_get_is_readonly(server: Server, table: str) -> None:
-    assert server.http.get("/", params={"query": "SELECT 1"}).text == "1\n"
-    refused = server.http.get("/", params={"query": f"INSERT INTO {table} SELECT 1, 'x'"})
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("asked", [{}, *({"readonly": value} for value in ("0", "1", "2", "00", "3", "", "x"))])
+def test_get_is_readonly(server: Server, table: str, method: str, asked: dict[str, str]) -> None:
+    assert server.http.request(method, "/", params={"query": "SELECT 1", **asked}).status_code == 200
+    refused = server.http.request(method, "/", params={"query": f"INSERT INTO {table} SELECT 1, 'x'", **asked})
     assert refused.headers["X-ClickHouse-Exception-Code"] == "164"
+    assert server.text(f"SELECT count() FROM {table}") == "0"
+
+
+@pytest.mark.parametrize("asked", [{}, {"readonly": "0"}, {"readonly": "1"}])
+def test_a_session_that_was_read_goes_on(server: Server, asked: dict[str, str]) -> None:
+    session = uuid.uuid4().hex
+
+    def get(sql: str) -> httpx.Response:
+        return server.http.get("/", params={"query": sql, "session_id": session, **asked})
+
+    server.text("CREATE TEMPORARY TABLE mine (x Int8)", session_id=session)
+    assert [get("SELECT count() FROM mine").text for _ in range(2)] == ["0\n"] * 2
+    server.text("INSERT INTO mine VALUES (5)", session_id=session)
+    for sql in (
+        "INSERT INTO mine VALUES (6)",
+        "SELECT 1; INSERT INTO mine VALUES (6)",
+        "WITH 6 AS x INSERT INTO mine SELECT x",
+        "TRUNCATE TABLE mine",
+        "SET max_threads = 7",
+    ):
+        assert get(sql).headers["X-ClickHouse-Exception-Code"] == "164"
+    assert get("SELECT groupArray(x) FROM mine").text == "[5]\n"
+
+
+def test_a_session_whose_settings_cannot_be_taken_back_ends(server: Server) -> None:
+    session = uuid.uuid4().hex
+    assert server.text("SET readonly = 1", session_id=session, max_threads="7") == ""
+    assert server.ask("SELECT 1", session_id=session, session_check="1").status_code == 404
+    assert server.text("SELECT getSetting('readonly')", session_id=session) == "0"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET max_threads = 7",
+        "USE system",
+        "CREATE TEMPORARY TABLE mine (x Int8)",
+        "SELECT 1; SET max_threads = 7",
+    ],
+)
+def test_what_a_statement_leaves_behind_reaches_nobody(server: Server, sql: str) -> None:
+    # With them nobody else's connection is met.
+    settings = {"max_block_size": str(uuid.uuid4().int % 10_000 + 50_000)}
+    left = (
+        "SELECT currentDatabase(), getSetting('max_threads') = 7, "
+        "(SELECT count() FROM system.tables WHERE is_temporary)"
+    )
+    server.text(sql, **settings)
+    assert server.text(left, **settings) == "default\t0\t0"
 
 
 def test_a_session_remembers_and_settings_do_not_leak(server: Server) -> None:
@@ -219,6 +319,26 @@ def test_who_may_ask(server: Server, headers: dict[str, str], parameters: dict[s
     assert answer.status_code == status
     if status == 200:
         assert answer.text == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null", "Sec-Fetch-Site": "none"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_web_page_may_ask(server: Server, table: str, method: str, headers: dict[str, str], status: int) -> None:
+    # All that a page can do without a preflight.
+    sql = f"SELECT count() FROM {table}" if method == "GET" else f"INSERT INTO {table} VALUES (1, 'x')"
+    asked = {"user": USER, "password": PASSWORD, "query": sql}
+    assert httpx.request(method, server.url, params=asked, headers=headers).status_code == status
+    assert server.text(f"SELECT count() FROM {table}") == str(int((method, status) == ("POST", 200)))
 
 
 @pytest.mark.parametrize(
@@ -269,6 +389,8 @@ def test_a_form_that_is_none_is_refused(server: Server, content_type: str, head:
         "INSERT INTO {} FORMAT TSV",
         "/* why */ INSERT INTO {} (id, name) FORMAT TSV -- so",
         "INSERT INTO {} SETTINGS max_threads = 1 FORMAT TSV\n",
+        "INSERT INTO {} -- so\nFORMAT TSV",
+        "INSERT INTO {} SETTINGS max_threads = 1 -- so\nFORMAT TSV",
         "INSERT INTO TABLE {}",
     ],
 )

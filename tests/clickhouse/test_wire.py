@@ -1,9 +1,16 @@
 """The parsers of what comes in: whatever the bytes are, they are read or refused."""
 
+import bz2
+import gzip
+import lzma
+import zlib
 from contextlib import suppress
+from itertools import pairwise
 
+import lz4.frame
 import pytest
-from hypothesis import given, settings
+import zstandard
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stack.clickhouse import statement, wire
@@ -30,6 +37,43 @@ def test_any_body_is_read_or_refused(data: bytes, encoding: str) -> None:
         wire.decompress_blocks(data)
     with suppress(wire.WireError):
         list(wire.decode([data], encoding))
+
+
+FRAMES = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstandard.compress,
+    "lz4": lz4.frame.compress,
+    "xz": lzma.compress,
+    "bz2": bz2.compress,
+}
+frames_of = st.lists(st.binary(max_size=300), min_size=1, max_size=4)
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(sorted(FRAMES)), frames_of, st.lists(st.floats(0, 1), max_size=6))
+def test_a_body_of_several_frames_is_all_of_them(encoding: str, frames: list[bytes], cuts: list[float]) -> None:
+    body = b"".join(map(FRAMES[encoding], frames))
+    ends = [0, *sorted(int(cut * len(body)) for cut in cuts), len(body)]
+    chunks = [body[start:end] for start, end in pairwise(ends)]
+    assert b"".join(wire.decode(chunks, encoding)) == b"".join(frames)
+
+
+@given(st.sampled_from(sorted(FRAMES)), frames_of, st.data())
+def test_a_last_frame_that_is_cut_off_is_refused(encoding: str, frames: list[bytes], draw: st.DataObject) -> None:
+    *whole, last = map(FRAMES[encoding], frames)
+    body = b"".join(whole) + last[: draw.draw(st.integers(1, len(last) - 1))]
+    with pytest.raises(wire.WireError):
+        list(wire.decode([body], encoding))
+
+
+@given(st.sampled_from(sorted(FRAMES)), frames_of, st.binary(min_size=1, max_size=40))
+@example("xz", [b"x"], bytes(18))
+def test_what_is_no_frame_behind_one_is_refused(encoding: str, frames: list[bytes], garbage: bytes) -> None:
+    body = b"".join(map(FRAMES[encoding], frames))
+    for chunks in ([body + garbage], [body, garbage]):
+        with pytest.raises(wire.WireError):
+            list(wire.decode(chunks, encoding))
 
 
 def test_an_unknown_encoding_is_refused() -> None:
@@ -63,3 +107,24 @@ def test_what_stands_in_a_literal_is_no_function(text: str) -> None:
 )
 def test_which_inserts_wait_for_data(sql: str, form: str | None) -> None:
     assert statement.read(sql).insert_format == form
+
+
+@pytest.mark.parametrize(
+    ("sql", "reads", "leaves"),
+    [
+        ("SELECT 1", True, False),
+        ("(SELECT 1);", True, False),
+        ("FROM t SELECT set, use", True, False),
+        ("", False, False),
+        ("SELECT 1; DROP TABLE t", False, False),
+        ("WITH 1 AS x INSERT INTO t SELECT x", False, False),
+        ("INSERT INTO t VALUES", False, False),
+        ("ALTER TABLE t UPDATE a = 1 WHERE 1", False, False),
+        ("-- so\nset max_threads = 1", False, True),
+        ("SELECT 1; USE system", False, True),
+        ("CREATE OR REPLACE TEMPORARY TABLE t (x Int8)", False, True),
+    ],
+)
+def test_what_a_statement_does(sql: str, reads: bool, leaves: bool) -> None:  # noqa: FBT001
+    read = statement.read(sql)
+    assert (read.reads_only, read.leaves_something) == (reads, leaves)

@@ -29,7 +29,7 @@ class Tables:
         if "max(revision)" in sql:
             told: dict[tuple[int, int], list[tuple[int, int]]] = {}
             for row in self.processed:
-                if asked["from_us"] <= to_us(row.received_at) <= asked["until_us"]:
+                if asked["from_us"] <= to_us(row.received_at) <= asked["before_us"]:
                     told.setdefault((row.epoch, row.heart_beat_count), []).append((row.revision, to_us(row.beat_at)))
             return [(*beat, *map(max, zip(*known, strict=True))) for beat, known in told.items()]
 

