@@ -109,8 +109,9 @@ def test_latest_is_sorted_filtered_and_cut(beatstream: Beatstream) -> None:
     columns = ["user_id", "guest_device_id", "user_name", "device_id", "hr_timestamp_seconds", "hr_value", "version"]
     with beatstream.clickhouse() as client:
         client.insert("latest_heart_rate", [ahead], column_names=columns)
-    assert len(beatstream.api("getLatestUserHeartRates", users="Strap 710009")) == 1
-    assert beatstream.api("getLatestUserHeartRates", users="Strap 710009", max_age_seconds=3600) == []
+        assert len(beatstream.api("getLatestUserHeartRates", users="Strap 710009")) == 1
+        assert beatstream.api("getLatestUserHeartRates", users="Strap 710009", max_age_seconds=3600) == []
+        client.command("ALTER TABLE latest_heart_rate DELETE WHERE device_id = '710009' SETTINGS mutations_sync = 1")
 
 
 def test_latest_is_no_beat_of_a_clock_that_is_ahead(beatstream: Beatstream) -> None:
