@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from app.heartrate.contact import Contact, contact
+from app.heartrate.contact import AHEAD_S, Contact, contact
 from app.heartrate.device_number import parse_device_id
 from app.heartrate.hr_max import HRMaxSource, learn
 from app.heartrate.profiles import Profile
@@ -29,9 +29,6 @@ SETTLED_S = 2.0
 
 ONE_STRAP_S = 3.0
 """A person with two straps is shown by one of them, until that one has been silent for so long."""
-
-AHEAD_S = 5.0
-"""What is heard further in the future than this was stamped by a clock that is wrong."""
 
 UNREPORTED_S = 600
 """An erasure without a report for so long has failed; the function gives up before."""

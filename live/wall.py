@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from app.heartrate.ble import decode_measurement
+from app.heartrate.contact import AHEAD_S
 from app.heartrate.pages import parse_payload
 from app.heartrate.profiles import Profile, check_profile
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
 from app.heartrate.wearers import Assignment, Wearer, check_assignment
-from live.board import AHEAD_S, HISTORY_S, Beat, Board, Effort, Notified, Packet, who_of
+from live.board import HISTORY_S, Beat, Board, Effort, Notified, Packet, who_of
 from live.feed import Feed
 from live.moose import Moose, MooseError, MooseUnavailableError
 from live.records import profile_record, to_us

@@ -8,9 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.apis.question import ask, names
 from app.datamodels.latest_heart_rate import latest_heart_rate
-
-AHEAD_S = 5.0
-"""Clocks of receivers and of this machine may differ by so much."""
+from app.heartrate.contact import AHEAD_S
 
 
 class LatestParams(BaseModel):

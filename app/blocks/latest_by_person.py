@@ -4,9 +4,7 @@ from moose_lib import MaterializedView, MaterializedViewOptions
 
 from app.datamodels.latest_heart_rate import LatestHeartRate, latest_heart_rate
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
-
-AHEAD_S = 5
-"""As on the wall: a beat further in the future was stamped by a wrong clock, and would stay the newest until then."""
+from app.heartrate.contact import AHEAD_S
 
 _unified = unified_hr_packet_pipeline.get_table()
 
@@ -14,6 +12,7 @@ latest_by_person = MaterializedView[LatestHeartRate](
     MaterializedViewOptions(
         materialized_view_name="latest_by_person",
         select_tables=[_unified],
+        # A beat that is ahead would stay the newest until its moment has come.
         # argMax skips null arguments; within a tuple it does not, and a newest beat without a heart rate must show.
         select_statement=f"""
             SELECT

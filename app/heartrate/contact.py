@@ -11,6 +11,9 @@ STALE_AFTER_AT_LEAST_US = 3 * SECOND_US
 STALE_AFTER_AT_MOST_US = 5 * SECOND_US
 STALE_AFTER_INTERVALS = 3
 
+AHEAD_S = 5
+"""Clocks of receivers and of this machine may differ by so much; what is further in the future a wrong one stamped."""
+
 
 class Contact(StrEnum):
     """What to show of a strap."""

@@ -5,13 +5,12 @@ from typing import Any
 
 import httpx
 
+from app.heartrate.contact import AHEAD_S
 from app.heartrate.reception import AWAY_AFTER_US, SLOT_US
 from scripts.delivery.keys import without_password
 from scripts.operate.settings import Settings
 
 TIMEOUT_S = 3.0
-AHEAD_S = 5
-"""A clock may be so far ahead; what is later than that is not of the last minute."""
 
 QUANTILES = (0.5, 0.95, 0.99)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 
+from app.heartrate.contact import AHEAD_S
 from scripts.delivery.keys import without_password
 from scripts.operate.broker import Broker, BrokerError
-from scripts.operate.database import AHEAD_S, Database, DatabaseError
+from scripts.operate.database import Database, DatabaseError
 from scripts.operate.desk import Desk
 from scripts.operate.lag import PATIENCE_S, Reading, look
 from scripts.operate.logs import last_errors

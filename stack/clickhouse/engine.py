@@ -212,9 +212,8 @@ class Engine:
     @contextmanager
     def apart(self, scope: Scope) -> Iterator["SessionEngine"]:
         """A connection that nobody gets afterwards, for what leaves something on it. Raises `EngineError`."""
-        connection = _Connection(self._path)
+        connection = self._opened(scope)
         try:
-            _set_up(connection, scope)
             yield SessionEngine(connection)
         finally:
             connection.close()
@@ -225,12 +224,7 @@ class Engine:
             kept = self._idle.get(scope)
             connection = kept.pop() if kept else None
         if connection is None:
-            connection = _Connection(self._path)
-            try:
-                _set_up(connection, scope)
-            except EngineError:
-                connection.close()
-                raise
+            connection = self._opened(scope)
         healthy = False
         try:
             yield connection
@@ -240,6 +234,15 @@ class Engine:
             raise
         finally:
             self._give_back(scope, connection, healthy=healthy)
+
+    def _opened(self, scope: Scope) -> _Connection:
+        connection = _Connection(self._path)
+        try:
+            _set_up(connection, scope)
+        except EngineError:
+            connection.close()
+            raise
+        return connection
 
     def _give_back(self, scope: Scope, connection: _Connection, *, healthy: bool) -> None:
         if not healthy:

@@ -1,7 +1,7 @@
 """`python -m stack.clickhouse.kept ARGUMENTS`: the server, started anew where it dies.
 
 Moose watches no ClickHouse that it has started, and everything that needs the database waits for it: seconds without it
-cost nobody anything, where a restart of the whole stack takes half a minute.
+cost nobody anything, where a restart of the whole stack takes a quarter of a minute.
 """
 
 import ctypes

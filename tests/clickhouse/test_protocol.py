@@ -1,25 +1,21 @@
 """ClickHouse's HTTP interface, as its clients use it."""
 
-import bz2
 import gzip
-import lzma
 import random
 import signal
 import subprocess
 import threading
 import uuid
-import zlib
 from typing import Any
 
 import clickhouse_connect
 import httpx
-import lz4.frame
 import pytest
-import zstandard
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from stack.clickhouse import wire
+from tests.clickhouse.encodings import FRAMES
 from tests.clickhouse.server import PASSWORD, USER, Server
 
 
@@ -99,15 +95,7 @@ def test_a_large_answer_is_many_blocks(server: Server) -> None:
     assert plain == b"".join(n.to_bytes(8, "little") for n in range(500_000))
 
 
-ENCODINGS = {
-    "identity": lambda data: data,
-    "gzip": gzip.compress,
-    "deflate": zlib.compress,
-    "zstd": zstandard.compress,
-    "lz4": lz4.frame.compress,
-    "xz": lzma.compress,
-    "bz2": bz2.compress,
-}
+ENCODINGS = {"identity": lambda data: data, **FRAMES}
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

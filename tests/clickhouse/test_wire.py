@@ -1,19 +1,14 @@
 """The parsers of what comes in: whatever the bytes are, they are read or refused."""
 
-import bz2
-import gzip
-import lzma
-import zlib
 from contextlib import suppress
 from itertools import pairwise
 
-import lz4.frame
 import pytest
-import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stack.clickhouse import statement, wire
+from tests.clickhouse.encodings import FRAMES
 
 
 @given(st.binary(max_size=5000))
@@ -39,14 +34,6 @@ def test_any_body_is_read_or_refused(data: bytes, encoding: str) -> None:
         list(wire.decode([data], encoding))
 
 
-FRAMES = {
-    "gzip": gzip.compress,
-    "deflate": zlib.compress,
-    "zstd": zstandard.compress,
-    "lz4": lz4.frame.compress,
-    "xz": lzma.compress,
-    "bz2": bz2.compress,
-}
 frames_of = st.lists(st.binary(max_size=300), min_size=1, max_size=4)
 
 

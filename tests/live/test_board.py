@@ -5,10 +5,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from app.heartrate.contact import AHEAD_S
 from app.heartrate.hr_max import HRMaxSource
 from app.heartrate.profiles import Profile
 from app.heartrate.wearers import NOBODY, Assignment, Wearer
-from live.board import AHEAD_S, GONE_AFTER_S, PARKED_AFTER_S, UNREPORTED_S, Beat, Board, Effort, Notified, Packet
+from live.board import GONE_AFTER_S, PARKED_AFTER_S, UNREPORTED_S, Beat, Board, Effort, Notified, Packet
 from live.schema import event_schema
 
 T = 1_790_000_000.0

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.heartrate.contact import AHEAD_S
 from live import wall as module
-from live.board import AHEAD_S
 from live.feed import Feed
 from live.settings import Settings
 from live.wall import Wall
