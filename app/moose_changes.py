@@ -1,4 +1,7 @@
-"""Whether this app may change how Moose's own runners work (`moose_runner.py`, `moose_api_runner.py`)."""
+"""Whether Moose's processes may be changed.
+
+How its runners work (`moose_runner.py`, `moose_api_runner.py`), and what they import (`stack/lean`).
+"""
 
 import os
 from importlib.metadata import version

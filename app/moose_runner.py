@@ -151,6 +151,8 @@ class RunnerProducer:
             {
                 **_librdkafka(settings),
                 "acks": "all",
+                # Moose's own broker keeps all it ever got in memory, as it came.
+                "compression.type": "lz4",
                 "max.in.flight.requests.per.connection": 1,
                 "message.timeout.ms": 0,
                 "reconnect.backoff.max.ms": 1000,

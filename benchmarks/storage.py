@@ -21,9 +21,9 @@ from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline
 from app.datamodels.unified_hr_packet import UnifiedHRPacket, unified_hr_packet_pipeline
 from app.functions.raw_to_processed import _rows
 from app.heartrate.beat_tracker import BeatTracker
+from app.heartrate.moments import from_us, to_us
 from app.heartrate.pages import parse_payload
 from app.heartrate.strap_tracker import StrapTracker
-from app.storage.moments import from_us, to_us
 from scripts.generate_data.group import synthetic_group
 
 STRAPS, LOSS = 20, 0.1

@@ -34,8 +34,6 @@ def main(
     settings = Settings(
         moose_url=moose_url,
         broker=broker,
-        host=host,
-        port=port,
         namespace=namespace,
         tokens=tokens,
         # From the environment only, as are the room's: everybody may read a process's options.

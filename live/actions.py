@@ -103,18 +103,13 @@ async def assign(wall: Wall, body: AssignBody) -> Result:
 
 
 async def hand_back(wall: Wall, body: StrapBody) -> Result:
-    """Nobody wears a strap from now on."""
+    """Nobody wears a strap from now on; one that was ignored is shown again."""
     return await _to_nobody(wall, body.device_id, ignored=False)
 
 
 async def ignore(wall: Wall, body: StrapBody) -> Result:
     """A stranger's strap: it is not shown."""
     return await _to_nobody(wall, body.device_id, ignored=True)
-
-
-async def heed(wall: Wall, body: StrapBody) -> Result:
-    """An ignored strap is shown again."""
-    return await _to_nobody(wall, body.device_id, ignored=False)
 
 
 async def hand_back_all(wall: Wall, _body: Body) -> Result:

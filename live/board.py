@@ -61,7 +61,6 @@ class Tile:
     told: list[float] = field(default_factory=list)
     """Beats that the screens have not been told of."""
     told_rate: int | None = None
-    told_at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

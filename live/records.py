@@ -1,16 +1,9 @@
 """Records for Moose's ingest (design.md, the contract)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from app.heartrate.profiles import Profile
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_us(moment: datetime) -> int:
-    """Microseconds since 1970 UTC. Raises `TypeError` for a moment without a zone."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def now_rfc3339() -> str:

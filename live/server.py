@@ -60,7 +60,7 @@ ACTIONS: dict[str, tuple[type[BaseModel], Callable[..., Awaitable[actions.Result
     "hand-back": (actions.StrapBody, actions.hand_back),
     "hand-back-all": (actions.Body, actions.hand_back_all),
     "ignore": (actions.StrapBody, actions.ignore),
-    "heed": (actions.StrapBody, actions.heed),
+    "heed": (actions.StrapBody, actions.hand_back),
     "person": (actions.PersonBody, actions.person),
     "start-session": (actions.SessionBody, actions.start_session),
     "mark-stop": (actions.Body, actions.mark_stop),
@@ -181,7 +181,8 @@ async def schema(_request: Request) -> Response:
 async def health(request: Request) -> Response:
     """Whether it is alive, and what it is connected to."""
     wall = _wall(request)
-    return JSONResponse({"screens": wall.feed.screens, **wall.board.parts.get("link")})
+    told = {"screens": wall.feed.screens, "unusable_records": wall.unusable_records}
+    return JSONResponse({**told, **wall.board.parts.get("link")})
 
 
 async def people(request: Request) -> Response:

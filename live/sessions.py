@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from app.heartrate.moments import to_us
 from app.heartrate.sessions import LONGEST_S, check_session
-from live.records import to_us
 
 FIELDS = ("session_id", "name", "kind", "started_at", "ended_at", "stop_marked_at")
 

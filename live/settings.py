@@ -15,8 +15,6 @@ class Settings:
 
     moose_url: str
     broker: str
-    host: str = "127.0.0.1"
-    port: int = DEFAULT_PORT
     namespace: str = ""
     """What Moose puts before its topics' names, if anything."""
     tokens: Tokens = field(default_factory=Tokens, repr=False)

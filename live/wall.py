@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from app.heartrate.ble import decode_measurement
 from app.heartrate.contact import AHEAD_S
+from app.heartrate.moments import to_us
 from app.heartrate.pages import parse_payload
 from app.heartrate.profiles import Profile, check_profile
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
@@ -18,7 +19,7 @@ from app.heartrate.wearers import Assignment, Wearer, check_assignment
 from live.board import HISTORY_S, Beat, Board, Effort, Notified, Packet, who_of
 from live.feed import Feed
 from live.moose import Moose, MooseError, MooseUnavailableError
-from live.records import profile_record, to_us
+from live.records import profile_record
 from live.sessions import Sessions
 from live.settings import Settings
 from live.streams import Follower, Message, send
@@ -52,8 +53,7 @@ class Wall:
         self._tasks: set[asyncio.Task[None]] = set()
         self.past_known = False
         """Whether all that was stored has been read."""
-        self.unusable = 0
-        """Records that could not be shown; the pipeline says what is wrong with them."""
+        self._unusable = 0
 
     async def __aenter__(self) -> Self:
         self.feed = Feed(self.board.parts)
@@ -74,6 +74,11 @@ class Wall:
         await asyncio.gather(*ending, return_exceptions=True)
         await asyncio.gather(*(asyncio.to_thread(follower.stop) for follower in self._followers))
         await self.moose.close()
+
+    @property
+    def unusable_records(self) -> int:
+        """Records that could not be shown; the pipeline says what is wrong with them."""
+        return self._unusable + sum(follower.unreadable for follower in self._followers)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -99,7 +104,7 @@ class Wall:
             try:
                 self._take(message, now_s)
             except UNUSABLE:
-                self.unusable += 1
+                self._unusable += 1
 
     def _take(self, message: Message, now_s: float) -> None:
         record = message.record
@@ -225,7 +230,7 @@ class Wall:
                 try:
                     take(entry)
                 except UNUSABLE:
-                    self.unusable += 1
+                    self._unusable += 1
 
     def _read_erasure(self, entry: dict[str, Any]) -> None:
         at_us = _moment_us(entry["erased_at"], 0)

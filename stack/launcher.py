@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import shutil
 import signal
 import sys
@@ -10,20 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
 import httpx
 
+from app import moose_changes
 from app.heartrate.retention import InvalidRetention, days_kept
 from app.heartrate.sharding import InvalidShards, parse_shards
 from stack import moose_home, ports
 from stack.processes import Processes
 from stack.settings import Settings
-
-LEAN_TRIED_WITH = "0.6.533"
-"""The moose-lib whose imports are known."""
 
 READY_TIMEOUT_S = 180.0
 STOP_GRACE_S = 6.0
@@ -128,6 +126,8 @@ class Stack:
             if shutil.which("docker") is None:
                 raise StackError("STACK=docker needs Docker, and there is none on PATH")
         else:
+            if self._mode is Mode.EMBEDDED and platform.machine() != "x86_64":
+                raise StackError(f"the embedded stack needs x86-64, and this is {platform.machine()}; try STACK=docker")
             conflicts = ports.taken(self.settings.ports)
             if conflicts:
                 raise StackError("\n".join(conflicts))
@@ -269,9 +269,7 @@ def _ignore_signals() -> None:
 
 def _lean_moose() -> list[str]:
     """The folder that makes Moose's Python processes leave out what they never use; see its one module."""
-    if version("moose-lib") != LEAN_TRIED_WITH or os.environ.get("BEATSTREAM_MOOSE_RUNNER") == "original":
-        return []
-    return [str(Path(__file__).with_name("lean"))]
+    return [str(Path(__file__).with_name("lean"))] if moose_changes.wanted() else []
 
 
 def _tail(log: Path, lines: int = 20) -> str:

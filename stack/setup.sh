@@ -3,7 +3,7 @@
 # Usage: setup.sh VENV
 set -eu
 venv=$1
-newest=3.13 # the newest Python that every pinned package has a wheel for
+newest=3.13 # the newest Python that every pinned package has a wheel for; "<3.14" below
 
 fits() {
     # A pyenv shim exists and still does not run, so ask the program itself.
@@ -12,7 +12,7 @@ fits() {
 
 python=
 for candidate in "${PYTHON:-}" python3.12 python3.13 python3 \
-    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12*/bin/python "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python; do
+    "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.12*/bin/python "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.13*/bin/python; do
     if [ -n "$candidate" ] && fits "$candidate"; then
         python=$candidate
         break
@@ -26,7 +26,7 @@ elif [ -n "$python" ] && rm -rf "$venv" && "$python" -m venv "$venv" 2>/dev/null
     uv=$venv/bin/uv
 elif uv=$(command -v uv); then
     rm -rf "$venv"
-    "$uv" venv --quiet --python "${python:->=3.12,<=$newest}" "$venv"
+    "$uv" venv --quiet --python "${python:->=3.12,<3.14}" "$venv"
 else
     echo "Beatstream needs Python 3.12 to $newest with its venv module (Debian: apt-get install python3-venv), or uv." >&2
     echo "Install one, or name it: make PYTHON=/path/to/python3.12" >&2

@@ -3,9 +3,9 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
@@ -34,50 +34,48 @@ class NoChromiumError(Exception):
     """There is none; the text tells a person what to do."""
 
 
-def executable() -> str | None:
-    """Chromium's path; None: the one that Playwright has downloaded. Raises `NoChromiumError`."""
-    found = _on_this_machine()
-    if found is None and not _downloaded():
-        if install("chromium", "fonts-dejavu-core"):
-            found = _on_this_machine()
-        if found is None and not _download():
-            raise NoChromiumError(HELP)
-    return found
-
-
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser. Raises `NoChromiumError`."""
-    path = executable()
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *sandbox])
+        browser = _launched(playwright)
         try:
             yield browser
         finally:
             browser.close()
 
 
-def _on_this_machine() -> str | None:
-    given = os.environ.get("BEATSTREAM_CHROMIUM")
-    return given or next((path for name in NAMES if (path := shutil.which(name))), None)
+def _launched(playwright: Playwright) -> Browser:
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    for path in _candidates():
+        try:
+            return playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *sandbox])
+        except Error:  # it is not there, or lacks a library of the system
+            continue
+    raise NoChromiumError(HELP)
 
 
-def _downloaded() -> bool:
-    def there(playwright: Playwright) -> bool:
-        return Path(playwright.chromium.executable_path).exists()
+def _candidates() -> Iterator[str | None]:
+    """Paths; None: the one that Playwright downloads. What has to be installed first comes last."""
+    if given := os.environ.get("BEATSTREAM_CHROMIUM"):
+        yield given
+        return
+    yield from _on_this_machine()
+    yield None
+    if install("chromium", "fonts-dejavu-core"):
+        yield from _on_this_machine()
+    if _download():
+        yield None
 
-    try:
-        with sync_playwright() as playwright:
-            return there(playwright)
-    except Error:
-        return False
+
+def _on_this_machine() -> list[str]:
+    return [path for name in NAMES if (path := shutil.which(name))]
 
 
 def _download() -> bool:
-    command = ["playwright", "install", "chromium"]
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
     try:
         subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT_S, stdin=subprocess.DEVNULL, capture_output=True)
     except (OSError, subprocess.SubprocessError):
         return False
-    return _downloaded()
+    return True

@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-INSTALL_TIMEOUT_S = 600
+INSTALL_TIMEOUT_S = 120
+"""Of each step; together they stay below the time limit of a test."""
 
 
 def install(*packages: str) -> bool:

@@ -1,8 +1,8 @@
 """training_session: one that cannot be goes to the dead letter queue, with the reason."""
 
 from app.datamodels.training_session import TrainingSession, training_session_pipeline
+from app.heartrate.moments import to_us
 from app.heartrate.sessions import check_session
-from app.storage.moments import to_us
 
 
 def check_training_session(record: TrainingSession) -> None:

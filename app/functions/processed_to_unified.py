@@ -5,7 +5,7 @@ from functools import cache
 
 from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket, processed_ant_hr_packet_pipeline
 from app.datamodels.unified_hr_packet import UnifiedHRPacket, unified_hr_packet_pipeline
-from app.storage.moments import to_us
+from app.heartrate.moments import to_us
 from app.storage.wearer_directory import WearerDirectory
 
 

@@ -9,11 +9,12 @@ from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket, process
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_shards
 from app.heartrate.beat_tracker import Beat, BeatTracker
 from app.heartrate.device_number import parse_device_id
+from app.heartrate.moments import from_us
 from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
 from app.heartrate.strap_id import check_receiver_id
 from app.heartrate.strap_tracker import StrapTracker
-from app.storage.moments import from_us, received_us
+from app.storage.moments import received_us
 from app.storage.strap_history import StoredPacket, StrapHistory
 
 STATE_EVERY_BEATS = 32

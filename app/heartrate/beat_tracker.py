@@ -13,7 +13,15 @@ from typing import Literal, NamedTuple
 
 from app.heartrate.encoder import CommonFields
 from app.heartrate.pages import COMMON_INVALID, event_times_computed
-from app.heartrate.profile import FIRST_COMMAND_PAGE, LAST_COMMAND_PAGE, PAGE_MASK, TICKS_PER_SECOND, DataPage
+from app.heartrate.profile import (
+    BEAT_COUNT_MODULUS,
+    EVENT_TIME_MODULUS,
+    FIRST_COMMAND_PAGE,
+    LAST_COMMAND_PAGE,
+    PAGE_MASK,
+    TICKS_PER_SECOND,
+    DataPage,
+)
 from app.heartrate.sensor_clock import SensorClock
 
 SECOND_US = 1_000_000
@@ -216,8 +224,8 @@ class BeatTracker:
 
     def _start(self, time: int, count: int, received_us: int) -> None:
         self._epoch = received_us
-        self._ticks = time + 0x10000  # room for beats that arrive after a later one
-        self._count = count + 0x100
+        self._ticks = time + EVENT_TIME_MODULUS  # room for beats that arrive after a later one
+        self._count = count + BEAT_COUNT_MODULUS
 
     def _restart(self, time: int, count: int, received_us: int) -> None:
         """Another clock: intervals over the break are unknown, the counters go on."""
@@ -233,8 +241,8 @@ class BeatTracker:
         """A silence of more than a minute: how often the counters rolled over is an estimate (notes 3)."""
         turns = max(0, round((gap_us / SECOND_US - ticks_on / TICKS_PER_SECOND) / 64))
         expected = gap_us / SECOND_US * (heart_rate or 0) / 60
-        ticks = self._ticks + ticks_on + turns * 0x10000
-        count = self._count + beats_on + max(0, round((expected - beats_on) / 256)) * 0x100
+        ticks = self._ticks + ticks_on + turns * EVENT_TIME_MODULUS
+        count = self._count + beats_on + max(0, round((expected - beats_on) / BEAT_COUNT_MODULUS)) * BEAT_COUNT_MODULUS
         self._restart(ticks, count, received_us)
         self._ticks, self._count = max(self._ticks, ticks), max(self._count, count)
 

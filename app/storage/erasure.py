@@ -19,10 +19,10 @@ from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipel
 from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline, raw_ant_hr_packet_shards
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
+from app.heartrate.moments import to_us
 from app.heartrate.wearers import NOBODY, Span
 from app.storage import kafka
 from app.storage.clickhouse import connect
-from app.storage.moments import to_us
 from app.storage.wearer_directory import stored_assignments
 
 _OF_STRAPS = {

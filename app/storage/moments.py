@@ -1,24 +1,12 @@
-"""Moments as the domain counts them: whole microseconds since 1970 UTC."""
+"""Moments of records, and which of them can be."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from app.datamodels.stream_record import RejectedRecordError
+from app.heartrate.moments import to_us
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR, LAST_YEAR = 1980, 2099
 """What ClickHouse's DateTime holds, with a margin."""
-
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_us(moment: datetime) -> int:
-    """Microseconds since 1970 UTC, exact. Raises `TypeError` for a moment without a zone."""
-    return (moment - EPOCH) // _MICROSECOND
-
-
-def from_us(us: int) -> datetime:
-    """The moment, UTC. Raises `OverflowError` outside of the years 1 to 9999."""
-    return EPOCH + timedelta(microseconds=us)
 
 
 def require_zone(field: str, moment: datetime) -> None:

@@ -16,10 +16,11 @@ from pydantic_core import from_json
 from app.datamodels.erasure_report import ErasureReport, erasure_report_pipeline
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.heartrate.device_number import InvalidDeviceId
+from app.heartrate.moments import to_us
 from app.heartrate.wearers import Assignment, InvalidAssignmentError, Wearer, WearerBook, check_assignment
 from app.storage import kafka
 from app.storage.clickhouse import Patience, connect
-from app.storage.moments import require_zone, to_us
+from app.storage.moments import require_zone
 
 CAUGHT_UP_WITHIN_S = 60.0
 """How long the first beat of a strap may wait for the assignments that were there before it; Kafka allows 300 s."""

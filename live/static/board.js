@@ -63,8 +63,7 @@ function refreshWearer(who) {
   const tile = tiles.get(who);
   const renamed = setText(tile.name, wearer.name);
   if (fresh) board.append(tile.element);
-  const { beat, number } = tile.show(wearer);
-  if (beat) announceBeat(who, wearer.beat, number);
+  if (tile.show(wearer)) announceBeat(who, wearer.beat);
   return fresh || gone || renamed;
 }
 

@@ -80,7 +80,7 @@ class Card {
     const wearer = wearerOf(strap);
     const { beat, state } = wearer;
     const hr = state === "invalid" ? "--" : bpm(wearer.hr);
-    const number = setText(this.hr, hr);
+    setText(this.hr, hr);
     this.signal.show(strap);
     setText(this.note, noteOf(wearer));
     setAttribute(this.button, "data-state", state);
@@ -90,6 +90,6 @@ class Card {
     if (!beat || beat.at === this.beatAt) return;
     this.beatAt = beat.at;
     if (state === "live") schedulePulses(this.heart, beat.beats);
-    announceBeat(`s${this.id}`, beat, number);
+    announceBeat(`s${this.id}`, beat);
   }
 }

@@ -71,7 +71,7 @@ export class Tile {
     this.beatAt = null;
   }
 
-  /** Shows a wearer as `readWearer` gives it. Says what is new: `{beat, number}`. */
+  /** Shows a wearer as `readWearer` gives it. Says whether its beat is new. */
   show(wearer) {
     const { tile, beat, person, strap, state, name } = wearer;
     const hr = state === "invalid" ? "--" : bpm(beat?.hr);
@@ -81,7 +81,7 @@ export class Tile {
     setAttribute(this.button, "data-state", state);
     setAttribute(this.button, "data-zone", zone);
     setText(this.name, name);
-    const number = setText(this.hr, hr);
+    setText(this.hr, hr);
     setText(this.zone, zone === null ? "" : `Z${zone}`);
     setText(this.share, estimated ? `≈\u2009${share}` : share);
     setAttribute(this.share, "title", estimated ? "Of an estimated maximum heart rate" : null);
@@ -94,7 +94,7 @@ export class Tile {
     const fresh = Boolean(beat) && beat.at !== this.beatAt;
     if (fresh && state === "live") schedulePulses(this.heart, beat.beats);
     this.beatAt = beat?.at ?? null;
-    return { beat: fresh, number };
+    return fresh;
   }
 
   showTrend(path) {

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from app.heartrate.device_number import InvalidDeviceId, parse_device_id
+from app.heartrate.moments import to_us
 from app.heartrate.sharding import MOST_SHARDS
 from scripts.delivery.divided import DividedSink
 from scripts.delivery.http import HttpSink
@@ -306,7 +307,7 @@ def _start(text: str | None) -> int:
         _fail(f"--start: {text!r} is not RFC 3339", EXIT_BAD_INPUT)
     if moment.tzinfo is None:
         _fail(f"--start: {text!r} has no zone", EXIT_BAD_INPUT)
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    return to_us(moment)
 
 
 def _fail(text: str, code: int) -> NoReturn:

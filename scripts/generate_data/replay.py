@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from random import Random
 
+from app.heartrate.moments import to_us
 from app.heartrate.profile import TICKS_PER_SECOND
 from scripts.delivery.records import Clockface, Record, raw_records
 from scripts.generate_data.radio import Air, Radio
@@ -85,9 +86,9 @@ def replayed_packets(recording: PacketRecording, start_us: int | None) -> Iterat
             yield Record(0, json.dumps(record))
             continue
         try:
-            at_us = round(datetime.fromisoformat(heard).timestamp() * SECOND_US)
-        except ValueError as error:
-            raise RecordingError(f"{recording.file}: {error}") from error
+            at_us = to_us(datetime.fromisoformat(heard))
+        except (ValueError, TypeError) as error:
+            raise RecordingError(f"{recording.file}: received_at {heard!r} is no RFC 3339 with a zone") from error
         if shift_us is None:
             shift_us = 0 if start_us is None else start_us - at_us
         at_us += shift_us

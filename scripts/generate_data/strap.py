@@ -20,14 +20,12 @@ from app.heartrate.encoder import (
     encode_product,
 )
 from app.heartrate.profile import (
-    CHANNEL_PERIOD,
-    CHANNEL_PERIOD_HZ,
     TICKS_PER_SECOND,
     TOGGLE_EVERY_MESSAGES,
     BatteryStatus,
 )
+from app.heartrate.reception import SLOT_US
 
-PERIOD_US = CHANNEL_PERIOD * 1_000_000 / CHANNEL_PERIOD_HZ
 MAIN_MESSAGES, BACKGROUND_MESSAGES = 64, 4
 LEGACY_BYTES = b"\xb3\x21\x02\x84"
 """What a Garmin HRM1B sends for ever in bytes 0-3 (notes 2.2)."""
@@ -95,7 +93,7 @@ def transmissions(strap: Strap, beats: Iterable[Beat]) -> Iterator[Transmission]
     following = next(feed, None)
     origin_us = beat.at_us
     pace = 1 + strap.drift_ppm / 1_000_000
-    period_us = PERIOD_US / pace
+    period_us = SLOT_US / pace
     ticks_per_us = TICKS_PER_SECOND * pace / 1_000_000
     ticks, previous, count = strap.first_ticks, None, strap.first_count
     common = CommonFields(ticks, count, beat.heart_rate)

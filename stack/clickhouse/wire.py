@@ -9,6 +9,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
 from typing import Protocol
 
 import lz4.block
@@ -17,10 +18,15 @@ import zstandard
 from clickhouse_cityhash.cityhash import CityHash128
 
 _HASH_BYTES, _HEADER_BYTES = 16, 9
-_LZ4, _ZSTD, _NONE = 0x82, 0x90, 0x02
 BLOCK_BYTES = 1 << 20
 LARGEST_BLOCK_BYTES = 1 << 30
 """A block that claims more is refused before anything is allocated."""
+
+
+class _Method(IntEnum):
+    LZ4 = 0x82
+    ZSTD = 0x90
+    NONE = 0x02
 
 
 class WireError(ValueError):
@@ -40,7 +46,7 @@ def decompress_blocks(data: bytes) -> bytes:
 
 def _block(data: memoryview) -> bytes:
     packed: bytes = lz4.block.compress(data, store_size=False)
-    body = _header(_LZ4, len(packed), len(data)) + packed
+    body = _header(_Method.LZ4, len(packed), len(data)) + packed
     return _hash(body) + body
 
 
@@ -68,11 +74,11 @@ def _blocks(data: memoryview) -> Iterator[bytes]:
 def _unpack(method: int, packed: bytes, size: int) -> bytes:
     try:
         match method:
-            case 0x82:
+            case _Method.LZ4:
                 data: bytes = lz4.block.decompress(packed, uncompressed_size=size)
-            case 0x90:
+            case _Method.ZSTD:
                 data = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-            case 0x02:
+            case _Method.NONE:
                 data = packed
             case _:
                 raise WireError(f"compressed block: unknown method {method:#04x}")

@@ -15,10 +15,10 @@ from app.functions.check_strap_assignment import check_strap_assignment
 from app.functions.raw_to_processed import HeartbeatStage
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
+from app.heartrate.moments import from_us, to_us
 from app.heartrate.strap_id import InvalidReceiverId
 from app.heartrate.strap_tracker import LANE_REACH_US, StrapTracker
 from app.heartrate.wearers import Wearer
-from app.storage.moments import from_us, to_us
 from app.storage.strap_history import PacketHistory
 from live import board
 from tests.integration.packets import packet

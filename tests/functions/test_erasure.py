@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from moose_lib import Stream
 
+from app.heartrate.moments import from_us, to_us
 from app.heartrate.wearers import Assignment, Wearer, WearerBook
 from app.storage import erasure, kafka
-from app.storage.moments import from_us, to_us
 
 REQUESTED_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 REQUESTED_US = to_us(REQUESTED_AT)

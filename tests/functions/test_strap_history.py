@@ -9,7 +9,7 @@ import pytest
 from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.functions.raw_to_processed import HeartbeatStage
-from app.storage.moments import to_us
+from app.heartrate.moments import to_us
 from app.storage.strap_history import PacketHistory
 from tests.integration.packets import packet
 

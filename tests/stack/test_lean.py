@@ -50,5 +50,5 @@ def test_who_uses_it_is_told() -> None:
     ],
 )
 def test_hearts_come_first(arguments: list[str], behind: int) -> None:
-    done = python(f"import os\nprint(os.nice(0) - {os.nice(0)})", *arguments)
-    assert done.stdout == f"{behind}\n", done.stderr
+    done = python("import os\nprint(os.nice(0))", *arguments)
+    assert int(done.stdout) == min(os.nice(0) + behind, 19), done.stderr

@@ -139,7 +139,7 @@ class Receiver:
         heard = decode_data(content)
         if heard is None:
             self.damaged += 1
-        elif heard.device_number and heard.device_type == DEVICE_TYPE and self._is_new(heard):
+        elif heard.is_heart_rate and heard.device_number and self._is_new(heard):
             received_us = self._stick_clock.received_us(heard.stamp, self._clock.utc_us(arrived_ns))
             self._on_packet(Packet(heard.device_number, heard.payload, received_us, heard.rssi_dbm, self._receiver_id))
 
