@@ -6,18 +6,27 @@ parameters anew for every request, and writes two lines each. Here a thread serv
 API is kept, and the line that tells an answer's status is written for failures only, without the parameters, which
 name people.
 
+It also passes over parameters that an API does not have, and those without a value, so that a mistyped name asks for
+everybody; here they are refused, as JSON that names them, and what was given is not written to the log.
+
 `moose_changes.py` tells when all of it is off.
 """
 
+import json
 import sys
-from functools import cache
+import traceback
+from functools import cache, partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
+
+from pydantic import ValidationError
 
 from app import moose_changes
 
+_CHANGED = ("HTTPServer", "handler_with_client", "convert_pydantic_definition", "map_params_to_class", "parse_qs")
 _WAITING_CONNECTIONS = 128
 """Python's own 5 are fewer than the browsers of a gym."""
 
@@ -27,6 +36,49 @@ class ManyAtOnce(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = _WAITING_CONNECTIONS
+
+
+class BadParameterError(ValueError):
+    """A parameter that an API does not take; its text is the answer."""
+
+    def __str__(self) -> str:
+        return json.dumps({"error": super().__str__()}, ensure_ascii=False)
+
+
+def refuse_by_name(runner: ModuleType) -> None:
+    """Change how the runner makes an API's parameters of a request's."""
+    map_params_to_class = runner.map_params_to_class
+
+    def checked(params: dict[str, list[str]], fields: list[Any], model: type) -> Any:
+        known = [field.name for field in fields]
+        for name, values in params.items():
+            if name not in known:
+                others = f"there are {', '.join(known)}" if known else "there are none"
+                raise BadParameterError(f"{name[:80]}: no such parameter; {others}")
+            if "" in values:
+                raise BadParameterError(f"{name}: empty")
+        try:
+            return map_params_to_class(params, fields, model)
+        except ValidationError as error:
+            raise BadParameterError("; ".join(map(_told, error.errors()))) from None
+        except ValueError as error:
+            raise BadParameterError(str(error)) from None
+
+    def print_exc() -> None:
+        if not isinstance(sys.exception(), BadParameterError):
+            traceback.print_exc()
+
+    for name, replacement in (
+        ("parse_qs", partial(parse_qs, keep_blank_values=True)),
+        ("map_params_to_class", checked),
+        ("traceback", SimpleNamespace(print_exc=print_exc)),
+    ):
+        setattr(runner, name, replacement)
+
+
+def _told(error: Any) -> str:
+    # What is wrong with several parameters together is told by a validator of ours, which names them.
+    return ": ".join([*map(str, error["loc"]), error["msg"].removeprefix("Value error, ")])
 
 
 def serve_many(runner: ModuleType) -> None:
@@ -53,8 +105,9 @@ def serve_many(runner: ModuleType) -> None:
 
 
 def _is_runner(module: ModuleType) -> bool:
-    return all(hasattr(module, name) for name in ("HTTPServer", "handler_with_client", "convert_pydantic_definition"))
+    return all(hasattr(module, name) for name in _CHANGED)
 
 
 if moose_changes.wanted() and _is_runner(sys.modules["__main__"]):
     serve_many(sys.modules["__main__"])
+    refuse_by_name(sys.modules["__main__"])

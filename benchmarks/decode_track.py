@@ -39,7 +39,7 @@ def run() -> dict[str, float]:
         for device, payload, at_us, count in packets:
             strap = straps.get(device)
             if strap is None:
-                strap = straps[device] = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+                strap = straps[device] = StrapTracker(lambda *_packet, **_first: BeatTracker())
             strap.push(parse_payload(payload), at_us, "usb-1", count)
 
     reference, parsing, tracking = (_best_us(work) / len(packets) for work in (parse_json, parse, track))

@@ -105,7 +105,7 @@ def training(seconds: float, people: int = STRAPS, seed: int = SEED, start_us: i
         device = fields["device_id"]
         packets.append((device, record.text.encode()))
         if device not in straps:
-            straps[device] = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+            straps[device] = StrapTracker(lambda *_packet, **_first: BeatTracker())
         payload = parse_payload(fields["ant_hr_packet"])
         for beat in straps[device].push(payload, record.at_us, fields["receiver_id"], fields["packet_count"]):
             told[device].append((beat.epoch, beat.beat_count, beat.revision))

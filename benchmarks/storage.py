@@ -76,7 +76,7 @@ def _rows_of_a_class(seconds: float) -> tuple[Rows, Rows, Rows]:
         packets.append(fields | {"stored_at": fields["received_at"][:19] + "Z"})
         device, count = fields["device_id"], fields["packet_count"]
         if device not in straps:
-            straps[device] = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+            straps[device] = StrapTracker(lambda *_packet, **_first: BeatTracker())
         beats = straps[device].push(parse_payload(fields["ant_hr_packet"]), record.at_us, "usb-1", count)
         if not beats:
             continue

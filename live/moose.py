@@ -71,8 +71,15 @@ class Moose:
         if answer.is_server_error:
             raise MooseUnavailableError(f"Moose answers {answer.status_code}")
         if not answer.is_success:
-            raise MooseRefusedError(answer.text.strip()[:500])
+            raise MooseRefusedError(_reason(answer))
         return answer
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"])[:500]
+    except (ValueError, LookupError, TypeError):  # its ingest answers text
+        return answer.text.strip()[:500]
 
 
 def _authorization(token: str | None) -> dict[str, str]:

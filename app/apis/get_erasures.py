@@ -3,7 +3,7 @@
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import ask
+from app.apis.question import ask, rfc3339
 from app.datamodels.erasure_report import erasure_report_pipeline
 
 
@@ -31,7 +31,7 @@ def get_erasures(client: MooseClient, _params: ErasuresParams) -> ErasuresAnswer
     entries = ask(
         client,
         f"""
-        SELECT erasure_id, user_id, formatDateTime(erased_at, '%FT%T.%fZ', 'UTC') AS erased_at, removed
+        SELECT erasure_id, user_id, {rfc3339("erased_at")} AS erased_at, removed
         FROM {erasure_report_pipeline.get_table().name} AS reports FINAL
         ORDER BY reports.erased_at DESC
         """,  # noqa: S608 (own names)

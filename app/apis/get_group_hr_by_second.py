@@ -5,8 +5,14 @@ from typing import Optional, Self
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import ON_ALL_CORES, TimeSpan, ask, names, require_at_most_a_day
-from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, RATES, per_second_heart_rate_aggregate
+from app.apis.people import OF_PEOPLE
+from app.apis.question import ON_ALL_CORES, Names, TimeSpan, ask, names, require_at_most_a_day
+from app.datamodels.per_second_heart_rate_aggregate import (
+    MEAN_RATE,
+    OF_THE_SPAN,
+    RATES,
+    per_second_heart_rate_aggregate,
+)
 
 DEFAULT_WINDOW_S = 600
 
@@ -14,7 +20,7 @@ DEFAULT_WINDOW_S = 600
 class GroupParams(TimeSpan):
     """A span of time of at most a day (absent: the last ten minutes), and optionally the people."""
 
-    users: Optional[str] = Field(default=None, description="Only these people: names, comma separated")
+    users: Optional[Names] = Field(default=None, description="Only these people: names, comma separated")
 
     @model_validator(mode="after")
     def _at_most_a_day(self) -> Self:
@@ -42,7 +48,7 @@ def get_group_hr_by_second(client: MooseClient, params: GroupParams) -> GroupAns
     """Read the seconds of the span, each person weighing the same."""
     first, last = params.seconds(DEFAULT_WINDOW_S)
     people = names(params.users)
-    of_people = "AND has({people:Array(String)}, user_name)" if people else ""
+    of_people = f"AND {OF_PEOPLE}" if people else ""
     entries = ask(
         client,
         f"""
@@ -53,7 +59,7 @@ def get_group_hr_by_second(client: MooseClient, params: GroupParams) -> GroupAns
             max(arrayMax({RATES})) AS max_heart_rate,
             count() AS user_count
         FROM {per_second_heart_rate_aggregate.name} FINAL
-        WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
+        WHERE {OF_THE_SPAN}
           AND notEmpty(hr_by_offset_ms) {of_people}
         GROUP BY rounded_up_time
         ORDER BY rounded_up_time

@@ -6,7 +6,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.question import DAY_S, Moment, ask
-from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, per_second_heart_rate_aggregate
+from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, OF_THE_SPAN, per_second_heart_rate_aggregate
 
 
 class HRParams(BaseModel):
@@ -42,7 +42,7 @@ def get_hr(client: MooseClient, params: HRParams) -> HRAnswer:
             user_id, user_name, formatDateTime(rounded_up_time, '%FT%TZ', 'UTC') AS second,
             {MEAN_RATE} AS avg_heart_rate
         FROM {per_second_heart_rate_aggregate.name} FINAL
-        WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
+        WHERE {OF_THE_SPAN}
           AND notEmpty(hr_by_offset_ms)
         """,  # noqa: S608 (own names)
         {"first": first, "last": first + params.window_seconds - 1},

@@ -1,5 +1,6 @@
 """GET /api/getSessionSummary: what a session, or a span of time, was for each person."""
 
+from collections.abc import Sequence
 from typing import Optional
 
 from moose_lib import Api, MooseClient
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.apis.get_user_heart_rate_stats import stats
 from app.apis.people import Zones, profiles, zones_of
 from app.apis.question import LARGEST_USER_ID
-from app.apis.sessions import SessionOrSpan, names_unknown_session, sessions
+from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import PersonBeat, Who, beats, effort, rates_by_second, time_at_rates
 from app.heartrate.hrv import EndedInterval, rmssd
 from app.heartrate.recovery import AFTER_S, AROUND_S, PEAK_S, recovery
@@ -57,8 +58,8 @@ class SummaryAnswer(BaseModel):
 @names_unknown_session
 def get_session_summary(client: MooseClient, params: SummaryParams) -> SummaryAnswer:
     """Read statistics and time at each heart rate; all else is app.heartrate's."""
-    first, last = params.bounds(client, DEFAULT_WINDOW_S)
-    session = None if params.session_id is None else sessions(client, params.session_id)[0]
+    session = params.session(client)
+    first, last = params.seconds(DEFAULT_WINDOW_S) if session is None else session.seconds
     known = profiles(client)
     spent = {each.who: each.time_at for each in time_at_rates(client, first, last, params.user_id)}
     falls = {} if session is None or session.stop_second is None else _recoveries(client, session.stop_second)
@@ -66,7 +67,7 @@ def get_session_summary(client: MooseClient, params: SummaryParams) -> SummaryAn
     variability = _rmssd_by_person(beats(client, first, last, params.user_id)) if calm else {}
     entries = []
     for row in stats(client, first, last, user_id=params.user_id):
-        who = Who(row.user_id, "" if row.user_id else row.user_name)
+        who = Who.of(row.user_id, row.user_name)
         profile = known.get(row.user_id)
         cost = effort(spent.get(who, {}), profile)
         entries.append(
@@ -98,13 +99,18 @@ def _recoveries(client: MooseClient, stop_s: int) -> dict[Who, float]:
 
 
 def _rmssd_by_person(told: list[PersonBeat]) -> dict[Who, float]:
-    intervals: dict[Who, list[EndedInterval]] = {}
+    by_strap: dict[Who, dict[str, list[EndedInterval]]] = {}
     for beat in told:
         known = None if beat.rr_computed else beat.rr_interval_ms
         ended = EndedInterval(beat.hr_timestamp_seconds, known)
-        intervals.setdefault(Who(beat.user_id, beat.guest), []).append(ended)
-    found = {who: rmssd(each) for who, each in intervals.items()}
+        by_strap.setdefault(Who(beat.user_id, beat.guest), {}).setdefault(beat.device_id, []).append(ended)
+    # Of two straps on one person, each tells every interval: one of them counts.
+    found = {who: rmssd(max(straps.values(), key=_known)) for who, straps in by_strap.items()}
     return {who: round(each, 1) for who, each in found.items() if each is not None}
+
+
+def _known(intervals: Sequence[EndedInterval]) -> int:
+    return sum(interval.interval_ms is not None for interval in intervals)
 
 
 get_session_summary_api = Api[SummaryParams, SummaryAnswer]("getSessionSummary", query_function=get_session_summary)

@@ -3,8 +3,9 @@
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import ask
+from app.apis.question import ask, rfc3339
 from app.datamodels.strap_assignment import strap_assignment_pipeline
+from app.heartrate.wearers import check_assignment
 
 
 class AssignmentParams(BaseModel):
@@ -35,16 +36,24 @@ def get_strap_assignments(client: MooseClient, _params: AssignmentParams) -> Ass
         f"""
         SELECT
             device_id, user_id, user_name,
-            formatDateTime(coalesce(assigned_at, stored_at), '%FT%T.%fZ', 'UTC') AS since,
+            {rfc3339("coalesce(assigned_at, stored_at)")} AS since,
             isNotNull(assigned_at) AS explicit,
             ifNull(ignored, false) AS ignored
         FROM {strap_assignment_pipeline.get_table().name} FINAL
-        ORDER BY device_id, coalesce(assigned_at, stored_at)
+        ORDER BY device_id, coalesce(assigned_at, stored_at), stored_at
         """,  # noqa: S608 (own names)
         {},
         AssignmentEntry,
     )
-    return AssignmentAnswer(entries=entries)
+    return AssignmentAnswer(entries=[entry for entry in entries if _can_be(entry)])
+
+
+def _can_be(entry: AssignmentEntry) -> bool:
+    try:
+        check_assignment(entry.device_id, entry.user_id, entry.user_name)
+    except ValueError:
+        return False  # it went to the dead letter queue when it came
+    return True
 
 
 get_strap_assignments_api = Api[AssignmentParams, AssignmentAnswer](

@@ -7,7 +7,12 @@ from pydantic import BaseModel, Field, model_validator
 
 from app.apis.question import LARGEST_USER_ID, ask, require_at_most_a_day
 from app.apis.sessions import SessionOrSpan, names_unknown_session
-from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
+from app.datamodels.per_second_heart_rate_aggregate import (
+    MEAN_RATE,
+    OF_THE_SPAN,
+    RATES,
+    per_second_heart_rate_aggregate,
+)
 
 DEFAULT_WINDOW_S = 3600
 
@@ -47,11 +52,11 @@ def get_user_heart_rate_history(client: MooseClient, params: PersonSpanParams) -
         f"""
         SELECT
             toUnixTimestamp(rounded_up_time) AS second,
-            avg(assumeNotNull(avg_hr_per_second)) AS avg_heart_rate,
-            min(arrayMin(mapValues(hr_by_offset_ms))) AS min_heart_rate,
-            max(arrayMax(mapValues(hr_by_offset_ms))) AS max_heart_rate
+            avg({MEAN_RATE}) AS avg_heart_rate,
+            min(arrayMin({RATES})) AS min_heart_rate,
+            max(arrayMax({RATES})) AS max_heart_rate
         FROM {per_second_heart_rate_aggregate.name} FINAL
-        WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
+        WHERE {OF_THE_SPAN}
           AND user_id = {{user:Int64}} AND notEmpty(hr_by_offset_ms)
         GROUP BY second
         ORDER BY second

@@ -6,8 +6,15 @@ from typing import Optional
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import ON_ALL_CORES, TimeSpan, ask
-from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, RATES, per_second_heart_rate_aggregate
+from app.apis.people import OF_PEOPLE
+from app.apis.question import ON_ALL_CORES, TimeSpan, ask, rfc3339
+from app.apis.training import Who
+from app.datamodels.per_second_heart_rate_aggregate import (
+    MEAN_RATE,
+    OF_THE_SPAN,
+    RATES,
+    per_second_heart_rate_aggregate,
+)
 
 DEFAULT_WINDOW_S = 3600
 
@@ -15,7 +22,7 @@ DEFAULT_WINDOW_S = 3600
 class StatsParams(TimeSpan):
     """A person (absent: everybody) and a span of time (absent: the last hour)."""
 
-    user_name: Optional[str] = Field(default=None, description="Only this person")
+    user_name: Optional[str] = Field(default=None, description="Only who has, or had, this name")
 
 
 class StatsEntry(BaseModel):
@@ -61,19 +68,19 @@ def stats(
     client: MooseClient, first: int, last: int, *, user_name: str | None = None, user_id: int | None = None
 ) -> list[StatsEntry]:
     """Read two Unix seconds and those between them: the average weighs time, not beats."""
-    conditions = ["rounded_up_time BETWEEN toDateTime({first:Int64}, 'UTC') AND toDateTime({last:Int64}, 'UTC')"]
+    conditions = [OF_THE_SPAN]
     if user_name is not None:
-        conditions.append("user_name = {user_name:String}")
+        conditions.append(OF_PEOPLE)
     if user_id is not None:
         conditions.append("user_id = {user:Int64}")
-    parameters = {"first": first, "last": last, "user_name": user_name, "user": user_id}
+    parameters = {"first": first, "last": last, "people": [user_name], "user": user_id}
     # By name alone ClickHouse takes half the time, and hardly ever do two people share one.
     rows = ask(client, _by("user_name", conditions), parameters, _Row)
     if any(row.lowest_user_id != row.highest_user_id for row in rows):
         rows = ask(client, _by("user_name, user_id", conditions), parameters, _Row)
-    of_each: dict[tuple[int, str], _Row] = {}
+    of_each: dict[Who, _Row] = {}
     for row in rows:
-        who = _who(row)
+        who = Who.of(row.lowest_user_id, row.user_name)
         of_each[who] = _both(of_each[who], row) if who in of_each else row
     return [_entry(of_each[who]) for who in sorted(of_each)]
 
@@ -89,8 +96,8 @@ def _by(key: str, conditions: Iterable[str]) -> str:
             minIf(arrayMin({RATES}), notEmpty(hr_by_offset_ms)) AS lowest,
             max(arrayMax({RATES})) AS highest,
             sum(length(beat_offsets_ms)) AS beat_count,
-            {_rfc3339("min(toUnixTimestamp(rounded_up_time) * 1000 + arrayMin(beat_offsets_ms))")} AS first_beat,
-            {_rfc3339("max(toUnixTimestamp(rounded_up_time) * 1000 + arrayMax(beat_offsets_ms))")} AS last_updated
+            {_moment("min(toUnixTimestamp(rounded_up_time) * 1000 + arrayMin(beat_offsets_ms))")} AS first_beat,
+            {_moment("max(toUnixTimestamp(rounded_up_time) * 1000 + arrayMax(beat_offsets_ms))")} AS last_updated
         FROM {per_second_heart_rate_aggregate.name} FINAL
         WHERE {" AND ".join(conditions)}
         GROUP BY {key}
@@ -98,14 +105,9 @@ def _by(key: str, conditions: Iterable[str]) -> str:
     """  # noqa: S608 (own names)
 
 
-def _rfc3339(rounded_up_ms: str) -> str:
-    """In SQL: a beat's moment, from its second's end and its milliseconds within it. So written, moments sort."""
-    return f"formatDateTime(fromUnixTimestamp64Milli({rounded_up_ms} - 1000), '%FT%T.%fZ', 'UTC')"
-
-
-def _who(row: _Row) -> tuple[int, str]:
-    """A person whatever their name; where nobody is registered, a strap by its name."""
-    return row.lowest_user_id, "" if row.lowest_user_id else row.user_name
+def _moment(rounded_up_ms: str) -> str:
+    """In SQL: a beat's moment, from its second's end and its milliseconds within it."""
+    return rfc3339(f"fromUnixTimestamp64Milli({rounded_up_ms} - 1000)")
 
 
 def _both(one: _Row, other: _Row) -> _Row:

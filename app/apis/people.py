@@ -7,9 +7,21 @@ from typing import NamedTuple, Optional
 from moose_lib import MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import ask
+from app.apis.question import ask, rfc3339
 from app.datamodels.person_profile import person_profile_pipeline
+from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.heartrate.profiles import InvalidProfileError, Profile, check_profile
+
+OF_PEOPLE = f"""(
+    has({{people:Array(String)}}, user_name)
+    OR user_id IN (
+        SELECT user_id FROM {strap_assignment_pipeline.get_table().name}
+        WHERE user_id != 0 AND has({{people:Array(String)}}, user_name)
+        UNION ALL
+        SELECT user_id FROM {person_profile_pipeline.get_table().name} WHERE has({{people:Array(String)}}, user_name)
+    )
+)"""  # noqa: S608 (own names)
+"""In SQL: rows of the people with these names, now or once, whatever they are called in the row."""
 
 
 class Zones(BaseModel):
@@ -62,7 +74,7 @@ def stored_profiles(client: MooseClient) -> dict[int, StoredProfile]:
     rows = ask(
         client,
         f"""
-        SELECT {columns}, formatDateTime(coalesce(updated_at, stored_at), '%FT%T.%fZ', 'UTC') AS since
+        SELECT {columns}, {rfc3339("coalesce(updated_at, stored_at)")} AS since
         FROM {person_profile_pipeline.get_table().name}
         ORDER BY user_id, coalesce(updated_at, stored_at), stored_at
         """,  # noqa: S608 (own names)

@@ -40,6 +40,15 @@ def _require_zone(value: datetime) -> datetime:
     return value
 
 
+def _require_name(value: str) -> str:
+    if not value.replace(",", "").strip():
+        raise ValueError("names nobody")
+    return value
+
+
+Names = Annotated[str, AfterValidator(_require_name)]
+"""Names, comma separated."""
+
 Moment = Annotated[datetime, BeforeValidator(_restore_plus), AfterValidator(_require_zone)]
 
 
@@ -69,6 +78,11 @@ class TimeSpan(BaseModel):
         return last - (self.window_seconds or default_window_s) + 1, last
 
 
+def rfc3339(moment: str) -> str:
+    """In SQL: a moment as text, UTC. So written, moments of the same precision sort."""
+    return f"formatDateTime({moment}, '%FT%T.%fZ', 'UTC')"
+
+
 def require_at_most_a_day(span: TimeSpan, default_window_s: int) -> None:
     """For a validator: raise `ValueError`, naming the parameter, where the span is longer."""
     first, last = span.seconds(default_window_s)
@@ -78,8 +92,10 @@ def require_at_most_a_day(span: TimeSpan, default_window_s: int) -> None:
 
 
 def names(comma_separated: str | None) -> list[str]:
-    """The names in a comma separated parameter; none: everybody."""
-    return [name.strip() for name in (comma_separated or "").split(",") if name.strip()]
+    """The names in a comma separated parameter, also those that have a comma or two themselves; none: everybody."""
+    parts = (comma_separated or "").split(",")
+    runs = {",".join(parts[at : at + length]).strip() for length in (1, 2, 3) for at in range(len(parts))}
+    return sorted(runs - {""})
 
 
 @cache

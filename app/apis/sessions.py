@@ -7,7 +7,7 @@ from typing import Optional, Self
 from moose_lib import ApiResult, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import TimeSpan, ask
+from app.apis.question import TimeSpan, ask, rfc3339
 from app.datamodels.training_session import training_session_pipeline
 from app.heartrate.sessions import LONGEST_ID, LONGEST_NAME, LONGEST_S, SessionKind
 
@@ -25,6 +25,11 @@ class SessionEntry(BaseModel):
     last_second: int = Field(exclude=True, description="Unix second, rounded up; of a running one: now")
     stop_second: Optional[int] = Field(exclude=True, description="Unix second")
 
+    @property
+    def seconds(self) -> tuple[int, int]:
+        """First and last second, both included, `LONGEST_S` at most."""
+        return self.first_second, min(self.last_second, self.first_second + LONGEST_S - 1)
+
 
 class UnknownSessionError(LookupError):
     """No session has that id."""
@@ -32,7 +37,6 @@ class UnknownSessionError(LookupError):
 
 def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1) -> list[SessionEntry]:
     """The newest sessions by start; or the one named. Raises `UnknownSessionError` where that one is not known."""
-    rfc3339 = "formatDateTime({}, '%FT%T.%fZ', 'UTC')"
     entries = ask(
         client,
         f"""
@@ -40,9 +44,9 @@ def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1)
             session_id,
             newest.1 AS name,
             newest.2 AS kind,
-            {rfc3339.format("newest.3")} AS started_at,
-            if(isNull(newest.4), NULL, {rfc3339.format("assumeNotNull(newest.4)")}) AS ended_at,
-            if(isNull(newest.5), NULL, {rfc3339.format("assumeNotNull(newest.5)")}) AS stop_marked_at,
+            {rfc3339("newest.3")} AS started_at,
+            if(isNull(newest.4), NULL, {rfc3339("assumeNotNull(newest.4)")}) AS ended_at,
+            if(isNull(newest.5), NULL, {rfc3339("assumeNotNull(newest.5)")}) AS stop_marked_at,
             toInt64(ceil(toFloat64(newest.3))) AS first_second,
             toInt64(ceil(toFloat64(ifNull(newest.4, now64(6))))) AS last_second,
             if(isNull(newest.5), NULL, toInt64(ceil(toFloat64(assumeNotNull(newest.5))))) AS stop_second
@@ -100,9 +104,11 @@ class SessionOrSpan(TimeSpan):
             raise ValueError("session_id: give either session_id or a span of time, not both")
         return self
 
+    def session(self, client: MooseClient) -> SessionEntry | None:
+        """The session, if one is named. Raises `UnknownSessionError`."""
+        return None if self.session_id is None else sessions(client, self.session_id)[0]
+
     def bounds(self, client: MooseClient, default_window_s: int) -> tuple[int, int]:
         """First and last second, both included. Raises `UnknownSessionError`."""
-        if self.session_id is None:
-            return self.seconds(default_window_s)
-        (session,) = sessions(client, self.session_id)
-        return session.first_second, min(session.last_second, session.first_second + LONGEST_S - 1)
+        session = self.session(client)
+        return self.seconds(default_window_s) if session is None else session.seconds

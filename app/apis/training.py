@@ -3,25 +3,33 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Self
 
 from moose_lib import MooseClient
 from pydantic import BaseModel
 
 from app.apis.question import ask
-from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
+from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, OF_THE_SPAN, per_second_heart_rate_aggregate
 from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.effort import edwards_points, energy_kcal
 from app.heartrate.profiles import Profile
 from app.heartrate.zones import HOLD_S, time_in_zones
 
+GUEST = "if(user_id = 0, user_name, '')"
+"""In SQL: what tells apart whom nobody has registered."""
+
 
 class Who(NamedTuple):
-    """A person; or, where nobody is registered (user_id 0), a strap by its name."""
+    """A person whatever their name; or, where nobody is registered (user_id 0), a strap by its name."""
 
     user_id: int
     guest: str
+
+    @classmethod
+    def of(cls, user_id: int, user_name: str) -> Self:
+        """Whose a row is."""
+        return cls(user_id, "" if user_id else user_name)
 
 
 class TimeAtRates(BaseModel):
@@ -60,15 +68,15 @@ def time_at_rates(client: MooseClient, first: int, last: int, user_id: int | Non
                    argMax(user_name, at) AS user_name
             FROM (
                 SELECT
-                    user_id, user_name, if(user_id = 0, user_name, '') AS guest, toUnixTimestamp(rounded_up_time) AS at,
-                    assumeNotNull(avg_hr_per_second) AS rate,
+                    user_id, user_name, {GUEST} AS guest, toUnixTimestamp(rounded_up_time) AS at,
+                    {MEAN_RATE} AS rate,
                     leadInFrame(at, 1, 0) OVER (
                         PARTITION BY user_id, guest ORDER BY rounded_up_time
                         ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
                     ) AS next_at,
                     if(next_at = 0, 1, least(next_at - at, {{hold:UInt32}})) AS stands
                 FROM {per_second_heart_rate_aggregate.name} FINAL
-                WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
+                WHERE {OF_THE_SPAN}
                   AND notEmpty(hr_by_offset_ms)
                   AND (isNull({{user:Nullable(Int64)}}) OR user_id = {{user:Nullable(Int64)}})
             )
@@ -120,10 +128,10 @@ def rates_by_second(client: MooseClient, first: int, last: int) -> dict[Who, dic
         client,
         f"""
         SELECT
-            user_id, if(user_id = 0, user_name, '') AS guest, toUnixTimestamp(rounded_up_time) AS at,
-            assumeNotNull(avg_hr_per_second) AS rate
+            user_id, {GUEST} AS guest, toUnixTimestamp(rounded_up_time) AS at,
+            {MEAN_RATE} AS rate
         FROM {per_second_heart_rate_aggregate.name} FINAL
-        WHERE rounded_up_time BETWEEN toDateTime({{first:Int64}}, 'UTC') AND toDateTime({{last:Int64}}, 'UTC')
+        WHERE {OF_THE_SPAN}
           AND notEmpty(hr_by_offset_ms)
         """,  # noqa: S608 (own names)
         {"first": first, "last": last},
@@ -140,6 +148,7 @@ class PersonBeat(BaseModel):
 
     user_id: int
     guest: str
+    device_id: str
     hr_timestamp_seconds: float
     hr_value: Optional[int]
     rr_interval_ms: Optional[float]
@@ -152,8 +161,8 @@ def beats(client: MooseClient, first: int, last: int, user_id: int | None = None
         client,
         f"""
         SELECT
-            user_id, if(user_id = 0, user_name, '') AS guest,
-            hr_timestamp_seconds, hr_value, rr_interval_ms, rr_computed
+            user_id, {GUEST} AS guest,
+            device_id, hr_timestamp_seconds, hr_value, rr_interval_ms, rr_computed
         FROM {unified_hr_packet_pipeline.get_table().name} FINAL
         WHERE hr_timestamp_seconds > {{after:Float64}} AND hr_timestamp_seconds <= {{until:Float64}}
           AND (isNull({{user:Nullable(Int64)}}) OR (

@@ -18,6 +18,9 @@ RATES = "mapValues(hr_by_offset_ms)"
 MEAN_RATE = f"arrayAvg({RATES})"
 """In SQL: their mean; only where there are any."""
 
+OF_THE_SPAN = "rounded_up_time BETWEEN toDateTime({first:Int64}, 'UTC') AND toDateTime({last:Int64}, 'UTC')"
+"""In SQL: the seconds between two Unix seconds, parameters of the query, both included."""
+
 
 class PerSecondHeartRateAggregate(BaseModel):
     """One row a person and second; a second without a beat has no row.

@@ -42,13 +42,9 @@ class BluetoothStage:
         return [self._row(record.device_id, beat) for beat in beats]
 
     def _new_strap(self, device_id: str) -> StrapTracker[BluetoothTracker]:
-        lanes = 0
-
-        def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BluetoothTracker:
+        def recover(received_at_us: int, receiver_id: str, packet_count: int, *, is_first: bool) -> BluetoothTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
-            nonlocal lanes
-            lanes += 1
-            if lanes == 1:
+            if is_first:
                 return self._history.at_first(device_id, packet)
             return self._history.as_of(device_id, packet, await_packet=self._timed)
 

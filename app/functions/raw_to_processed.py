@@ -53,13 +53,9 @@ class HeartbeatStage:
         return rows
 
     def _new_strap(self, device_id: str) -> StrapTracker[BeatTracker]:
-        lanes = 0
-
-        def recover(received_at_us: int, receiver_id: str, packet_count: int) -> BeatTracker:
+        def recover(received_at_us: int, receiver_id: str, packet_count: int, *, is_first: bool) -> BeatTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
-            nonlocal lanes
-            lanes += 1
-            if lanes == 1:
+            if is_first:
                 tracker, told_again = self._history.at_first(device_id, packet)
             else:
                 # A packet that came without its time is stored with another one, so waiting for it would be in vain.

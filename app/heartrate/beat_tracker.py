@@ -22,7 +22,7 @@ from app.heartrate.profile import (
     TICKS_PER_SECOND,
     DataPage,
 )
-from app.heartrate.sensor_clock import SensorClock
+from app.heartrate.sensor_clock import SensorClock, ticks_to_us
 
 SECOND_US = 1_000_000
 
@@ -127,6 +127,11 @@ class _Known:
         return known
 
 
+def _key(ticks: int, count: int) -> int:
+    """What a strap sends of a beat."""
+    return (ticks & 0xFFFF) << 8 | count & 0xFF
+
+
 class BeatTracker:
     """The beats of one strap. Feed it every packet of that strap, from however many receivers."""
 
@@ -210,9 +215,9 @@ class BeatTracker:
         if gap_us > LONGEST_GAP_US:
             self.event = Event.GAP
             self._skip(ticks_on, beats_on, heart_rate, gap_us, received_us)
-        elif beats_on and ticks_on and self._forward(ticks_on, beats_on, previous, gap_us):
+        elif beats_on and ticks_on and self._forward(ticks_on, beats_on, previous, gap_us, received_us):
             return self._advance(common, ticks_on, beats_on, heart_rate, previous, received_us)
-        elif received_us - self._seen.get(time << 8 | count, received_us - LONGEST_GAP_US - 1) <= LONGEST_GAP_US:
+        elif received_us - self._seen.get(_key(time, count), received_us - LONGEST_GAP_US - 1) <= LONGEST_GAP_US:
             # Two straps under one number, or packets of before a restart that come late: nothing new.
             self.event = Event.LATE
             return ()
@@ -250,7 +255,7 @@ class BeatTracker:
         """The first beat of an epoch; with neither heart rate nor interval it shows no person, and is not told."""
         self._note_heard(common, received_us)
         self._clock.hear(self._ticks, received_us)
-        back = 0 if previous is None else (self._ticks - previous) & 0xFFFF
+        back = self._back(self._count, self._ticks, previous, received_us)
         if back:
             # Makes this beat's interval known; but it may have been told before the break.
             self._know(self._count - 1, self._ticks - back, None, heard=False, silent=True)
@@ -259,13 +264,16 @@ class BeatTracker:
 
     # --- the usual ways on
 
-    def _forward(self, ticks_on: int, beats_on: int, previous: int | None, gap_us: int) -> bool:
+    def _forward(self, ticks_on: int, beats_on: int, previous: int | None, gap_us: int, received_us: int) -> bool:
         """Whether the counters can have moved on so far in the time that passed; else it is another clock."""
         allowed_us = gap_us + SLACK_S * SECOND_US
         if (
             ticks_on * SECOND_US > allowed_us * TICKS_PER_SECOND
             or beats_on * SECOND_US > allowed_us * BEATS_PER_SECOND + SECOND_US
         ):
+            return False
+        if received_us - self._clock.moment_us(self._ticks + ticks_on) > LATEST_ARRIVAL_US:
+            # A strap off the skin repeats its last beat for minutes, and the event time has rolled over meanwhile.
             return False
         if previous is None:
             return True
@@ -308,8 +316,17 @@ class BeatTracker:
             known = self._known.get(self._count)
             self._settled = known is not None and known.has_rr
             return ()
-        back = (self._ticks - previous) & 0xFFFF
+        heard_us = self._seen[_key(self._ticks, self._count)]
+        back = self._back(self._count, self._ticks, previous, heard_us)
         return self._learn(self._count - 1, self._ticks - back, None, heard=False) if back else ()
+
+    def _back(self, count: int, ticks: int, previous: int | None, heard_us: int) -> int:
+        """How long before a beat, heard at `heard_us`, page 4 says that the one before it was; 0: it does not say."""
+        back = 0 if previous is None else (ticks - previous) & 0xFFFF
+        before_us = self._seen.get(_key(ticks - back, count - 1))
+        if before_us is not None and heard_us - before_us - ticks_to_us(back) > LATEST_ARRIVAL_US:
+            return 0  # the event time has rolled over since that beat was heard
+        return back
 
     # --- late packets
 
@@ -326,10 +343,9 @@ class BeatTracker:
         if not self._fits(count, ticks):
             return None
         beats = self._learn(count, ticks, heart_rate, heard=True)
-        if previous is not None:
-            back = (time - previous) & 0xFFFF
-            if back and self._fits(count - 1, ticks - back):
-                beats += self._learn(count - 1, ticks - back, None, heard=False)
+        back = self._back(count, ticks, previous, received_us)
+        if back and self._fits(count - 1, ticks - back):
+            beats += self._learn(count - 1, ticks - back, None, heard=False)
         return beats
 
     def _fits(self, count: int, ticks: int) -> bool:
@@ -358,7 +374,7 @@ class BeatTracker:
     def _note_heard(self, common: bytes, received_us: int) -> None:
         self._common = common
         self._received_us = max(self._received_us, received_us)
-        key = (self._ticks & 0xFFFF) << 8 | self._count & 0xFF
+        key = _key(self._ticks, self._count)
         self._seen.pop(key, None)
         self._seen[key] = received_us
         if len(self._seen) > RING_BEATS:

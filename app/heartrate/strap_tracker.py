@@ -6,7 +6,6 @@ what is sent twice gives the very same beats twice.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -15,6 +14,13 @@ class Tracker(Protocol):
 
     def push(self, payload: bytes, received_us: int, receiver_id: str, /) -> tuple[Any, ...]:
         """Take a packet, heard at `received_us` (µs since 1970 UTC); return the beats that it adds."""
+
+
+class Recover[T: Tracker](Protocol):
+    """What gives the tracker as of just before a packet, which may be the strap's first."""
+
+    def __call__(self, received_us: int, receiver_id: str, packet_count: int, /, *, is_first: bool) -> T:
+        """Make it anew, or from what is stored."""
 
 
 LATEST_US = 4_000_000
@@ -37,14 +43,11 @@ class _Lane[T: Tracker]:
 
 
 class StrapTracker[T: Tracker]:
-    """The lanes of one strap. `tracker` is the one that took the last packet.
-
-    `recover` gives the tracker as of just before a packet: (received_us, receiver_id, packet_count).
-    """
+    """The lanes of one strap. `tracker` is the one that took the last packet."""
 
     __slots__ = ("_lane", "_lanes", "_order", "_packets", "_recover")
 
-    def __init__(self, recover: Callable[[int, str, int], T]) -> None:
+    def __init__(self, recover: Recover[T]) -> None:
         self._recover = recover
         self._lanes: list[_Lane[T]] = []
         self._lane: _Lane[T] | None = None
@@ -101,7 +104,8 @@ class StrapTracker[T: Tracker]:
         return lane
 
     def _add(self, received_us: int, receiver_id: str, packet_count: int) -> _Lane[T]:
-        lane = _Lane(self._recover(received_us, receiver_id, packet_count), received_us)
+        tracker = self._recover(received_us, receiver_id, packet_count, is_first=self._lane is None)
+        lane = _Lane(tracker, received_us)
         self._lanes.append(lane)
         del self._lanes[:-LANES]
         return lane

@@ -7,6 +7,7 @@ from moose_lib.dmv2.registry import get_apis
 from pydantic import ValidationError
 
 import app.main  # noqa: F401 (declares every API)
+from app.apis.question import names
 
 NECESSARY = {"timestamp": "2026-11-20T10:00:10Z", "user_id": "1"}
 
@@ -38,3 +39,16 @@ def test_every_person_of_the_column_may_be_asked_for(name: str) -> None:
     model = get_apis()[name].model_type
     for value in (1, 2**63 - 1):
         assert model.model_validate({"user_id": str(value)}).user_id == value
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (None, set()),
+        ("Ada", {"Ada"}),
+        (" Ada ,Bo", {"Ada", "Bo", "Ada ,Bo"}),
+        ("Lovelace, Ada,Bo", {"Lovelace", "Ada", "Bo", "Lovelace, Ada", "Ada,Bo", "Lovelace, Ada,Bo"}),
+    ],
+)
+def test_names_may_have_commas(given: str | None, meant: set[str]) -> None:
+    assert set(names(given)) == meant

@@ -21,7 +21,7 @@ RECORD_BYTES = PAYLOAD_BYTES + 4
 
 def packets(data: bytes) -> None:
     """A strap's packets: a time step in ms, a packet count, the payload."""
-    strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+    strap = StrapTracker(lambda *_packet, **_first: BeatTracker())
     at_us = START_US
     for at in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
         step, count = int.from_bytes(data[at : at + 3], "little", signed=True), data[at + 3]

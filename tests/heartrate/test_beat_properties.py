@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.heartrate import strap_tracker
-from app.heartrate.beat_tracker import Beat, BeatTracker
+from app.heartrate.beat_tracker import SECOND_US, Beat, BeatTracker
+from app.heartrate.encoder import CommonFields, encode_default, encode_previous_beat
 from app.heartrate.sensor_clock import ticks_to_us
 from app.heartrate.strap_tracker import LANE_REACH_US, StrapTracker
 from tests.heartrate.straps import SLOT_US, START_US, Sent, Series, disturb, series, transmit
@@ -144,7 +145,7 @@ def test_a_recording_sent_twice_gives_the_very_same_beats(
 
     def beats(sequence: list[Sent], remembered: int = 1024) -> list[Beat]:
         monkeypatch.setattr(strap_tracker, "REMEMBERED_PACKETS", remembered)
-        strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+        strap = StrapTracker(lambda *_packet, **_first: BeatTracker())
         return [beat for p in sequence for beat in strap.push(p.payload, p.at_us, "usb-1", p.number)]
 
     once = beats(packets)
@@ -159,7 +160,7 @@ def test_a_recording_sent_twice_gives_the_very_same_beats(
 
 def test_a_silent_strap_keeps_no_packets_and_gives_the_same_beats() -> None:
     packets = transmit(series([800] * 40, 0, 0), "page4", 0)
-    strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+    strap = StrapTracker(lambda *_packet, **_first: BeatTracker())
 
     def push() -> set[Beat]:
         return {beat for p in packets for beat in strap.push(p.payload, p.at_us, "usb-1", p.number)}
@@ -179,7 +180,7 @@ def test_a_silent_strap_keeps_no_packets_and_gives_the_same_beats() -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(st.binary(min_size=8, max_size=8), st.integers(-(10**9), 10**12)), max_size=60))
 def test_any_bytes_at_any_time_are_survived(packets: list[tuple[bytes, int]]) -> None:
-    strap = StrapTracker(lambda _us, _receiver, _count: BeatTracker())
+    strap = StrapTracker(lambda *_packet, **_first: BeatTracker())
     beats = [
         beat
         for number, (payload, at_us) in enumerate(packets)
@@ -215,3 +216,40 @@ def test_two_receivers_hear_at_least_what_each_hears(
 def test_a_foreign_snapshot_is_refused(text: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         BeatTracker.restore(text)
+
+
+@COMMON
+@given(repeating_s=st.integers(0, 140), silent_s=st.integers(0, 59), pages=st.sampled_from([0, 4]))
+def test_a_strap_off_the_skin_repeats_its_last_beat_and_none_after_it_is_too_early(
+    repeating_s: int, silent_s: int, pages: int
+) -> None:
+    """The event time rolls over every 64 s, whether the strap is silent meanwhile or repeats itself."""
+    tracker = BeatTracker()
+    moments = [START_US + round(0.8 * SECOND_US * n) for n in range(20)]
+    back_us = moments[-1] + (repeating_s + silent_s) * SECOND_US
+    moments += [back_us + round(0.8 * SECOND_US * n) for n in range(1, 100)]
+    told: dict[int, Beat] = {}
+    messages = 0
+    for number, at_us in enumerate(moments):
+        until_us = at_us + repeating_s * SECOND_US if number == 19 else at_us + round(0.7 * SECOND_US)
+        for heard_us in range(at_us + 50_000, until_us + 50_001, 250_000):
+            common = CommonFields(ticks_of(at_us), number + 1, 75)
+            toggle = bool(messages // 4 & 1)
+            before = ticks_of(moments[number - 1])
+            payload = (
+                encode_previous_beat(common, before, toggle=toggle)
+                if pages == 4 and number
+                else encode_default(common, toggle=toggle)
+            )
+            messages += 1
+            for beat in tracker.push(payload, heard_us):
+                told[number] = beat
+                assert abs(beat.time_us - at_us) < SECOND_US
+                if beat.rr_ticks is not None:
+                    assert beat.rr_ticks == ticks_of(at_us) - before
+    assert len(told) == len(moments)
+
+
+def ticks_of(at_us: int) -> int:
+    """A strap's event time."""
+    return round((at_us - START_US) * 1024 / SECOND_US) + 5_000

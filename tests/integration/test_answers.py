@@ -222,6 +222,41 @@ def test_people_are_told_apart_by_their_number_and_straps_by_their_name(beatstre
         (53, "Florence", 20, first, last),
     ]
     assert [entry["user_count"] for entry in beatstream.api("get_group_hr_by_second", **span)] == [5] * 10
+    # By whichever of her names.
+    for name in ("Florence", "Flo"):
+        (entry,) = beatstream.api("getUserHeartRateStats", user_name=name, **span)
+        assert (entry["user_id"], entry["user_name"], entry["beat_count"]) == (53, "Florence", 20)
+        group = beatstream.api("get_group_hr_by_second", users=name, **span)
+        assert [entry["user_count"] for entry in group] == [1] * 10
+        assert [entry["user_name"] for entry in beatstream.api("getLatestUserHeartRates", users=name)] == ["Florence"]
+    assert len(beatstream.api("getUserHeartRateStats", user_name="Eve", **span)) == 2
+
+
+def test_a_strap_that_is_somebodys_now_is_no_stranger_whichever_they_wear(beatstream: Beatstream) -> None:
+    now = datetime.now(UTC) - timedelta(seconds=30)
+    mine = {"users": "Strap 746001,Strap 746003,Lovelace, Gil"}
+    assert beatstream.post("raw_ant_hr_packet", beats("746001", now, 10)).is_success
+    beatstream.await_settled()
+    assert [entry["device_id"] for entry in beatstream.api("getLatestUserHeartRates", **mine)] == ["746001"]
+    for device in ("746001", "746002", "746003"):
+        assert beatstream.post(
+            "strap_assignment", {"device_id": device, "user_id": 54, "user_name": "Lovelace, Gil"}
+        ).is_success
+    assert beatstream.post("strap_assignment", {"device_id": "746003", "user_id": 0, "user_name": ""}).is_success
+
+    def arrived() -> bool:
+        return beatstream.rows("SELECT count() FROM strap_assignment WHERE device_id LIKE '74600%'") == [(4,)]
+
+    wait_for(arrived, "the assignments to be stored", 10)
+    assert beatstream.api("getLatestUserHeartRates", **mine) == []
+    assert beatstream.post("raw_ant_hr_packet", beats("746002", datetime.now(UTC), 10)).is_success
+    beatstream.await_settled()
+    assert [entry["device_id"] for entry in beatstream.api("getLatestUserHeartRates", **mine)] == ["746002"]
+    # One that was handed back is a stranger's again.
+    assert beatstream.post("raw_ant_hr_packet", beats("746003", datetime.now(UTC), 10)).is_success
+    beatstream.await_settled()
+    shown = beatstream.api("getLatestUserHeartRates", **mine)
+    assert {entry["device_id"] for entry in shown} == {"746002", "746003"}
 
 
 BAD_PARAMETERS = [
@@ -241,6 +276,10 @@ BAD_PARAMETERS = [
     ("getSessionSummary", {"user_id": 2**63}, "user_id"),
     ("getUserBeats", {"user_id": 2**64 + 7}, "user_id"),
     ("getUserHeartRateHistory", {"user_id": 0}, "user_id"),
+    ("getUserHeartRateStats", {"users": "Ada"}, "users: no such parameter"),
+    ("getUserZones", {"user_name": "Ada"}, "user_name: no such parameter"),
+    ("getSessionSummary", {"session_id": ""}, "session_id: empty"),
+    ("getLatestUserHeartRates", {"users": ","}, "users: names nobody"),
     ("getHR", {}, "timestamp"),
     ("getHR", {"timestamp": "10:00"}, "timestamp"),
     ("getHR", {"timestamp": "2026-11-23T10:00:00Z", "window_seconds": "many"}, "window_seconds"),

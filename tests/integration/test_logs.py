@@ -31,7 +31,9 @@ def test_no_log_names_anybody(beatstream: Beatstream) -> None:
     beatstream.await_settled()
     asked = {"user_name": NAME, "window_seconds": "600"}
     assert beatstream.http.get("/api/getUserHeartRateStats", params=asked).status_code == 200
-    assert beatstream.http.get("/api/getUserHeartRateStats", params={**asked, "window_seconds": "x"}).status_code == 400
+    for wrong_span in ({"window_seconds": "x"}, {"window_seconds": "60", "start": "2026-11-27T10:00:00Z"}):
+        wrong_asked = {"user_name": NAME, **wrong_span}
+        assert beatstream.http.get("/api/getUserHeartRateStats", params=wrong_asked).status_code == 400
     assert beatstream.http.get("/api/getUserHeartRateStats", params={"user_name": NAME * 50}).status_code < 500
     assert beatstream.http.get("/api/nothing", params=asked).status_code == 404
     with httpx.Client(base_url=beatstream.live_url) as wall:
