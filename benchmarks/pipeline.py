@@ -44,7 +44,7 @@ class Load:
     packets: Sequence[tuple[str, bytes]]
     """In the order heard, as (device_id, JSON)."""
     told: Mapping[str, Sequence[tuple[int, int, int]]]
-    """By strap, the heartbeats in them, in the order they are to be told: (epoch, beat count, revision)."""
+    """By strap, the heartbeats in them, in the order they are to be told: (epoch, beat count, version)."""
 
     @property
     def beats(self) -> int:
@@ -108,7 +108,7 @@ def training(seconds: float, people: int = STRAPS, seed: int = SEED, start_us: i
             straps[device] = StrapTracker(lambda *_packet, **_first: BeatTracker())
         payload = parse_payload(fields["ant_hr_packet"])
         for beat in straps[device].push(payload, record.at_us, fields["receiver_id"], fields["packet_count"]):
-            told[device].append((beat.epoch, beat.beat_count, beat.revision))
+            told[device].append((beat.epoch, beat.beat_count, beat.version))
     return Load(packets, told)
 
 

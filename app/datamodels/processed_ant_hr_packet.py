@@ -42,7 +42,10 @@ class ProcessedAntHRPacket(StreamRecord):
     beat_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The moment of the beat, UTC"
     )
-    revision: Annotated[int, "uint8"] = Field(description="0, or 1 where a late packet completed this beat's interval")
+    revision: Annotated[int, "uint8"] = Field(
+        description="Of two tellings of a beat the higher stands: 64 where the interval is known, 32 where the heart "
+        "rate is, and how often it was told before"
+    )
     received_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="When the packet that showed this beat was heard, UTC"
     )

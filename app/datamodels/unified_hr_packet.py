@@ -33,7 +33,10 @@ class UnifiedHRPacket(StreamRecord):
     skin_contact: Optional[bool] = Field(
         default=None, description="The strap feels skin; null: it cannot tell (ANT+ straps never can)"
     )
-    revision: Annotated[int, "uint8"] = Field(description="0, or 1 where a late packet completed this beat's interval")
+    revision: Annotated[int, "uint8"] = Field(
+        description="Of two tellings of a beat the higher stands: 64 where the interval is known, 32 where the heart "
+        "rate is, and how often it was told before"
+    )
     processed_timestamp: Annotated[datetime, ClickhousePrecision(precision=3), ClickHouseCodec("Delta(8), ZSTD(1)")] = (
         Field(description="When the pipeline made this row, UTC")
     )

@@ -14,6 +14,7 @@ from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
 from app.heartrate.strap_id import check_receiver_id
 from app.heartrate.strap_tracker import StrapTracker
+from app.heartrate.told_moments import ToldMoments
 from app.storage.moments import received_us
 from app.storage.strap_history import StoredPacket, StrapHistory
 
@@ -26,6 +27,7 @@ class HeartbeatStage:
 
     def __init__(self, source: Stream[RawAntHRPacket]) -> None:
         self._straps: dict[str, StrapTracker[BeatTracker]] = {}
+        self._moments: dict[str, ToldMoments] = {}
         self._history = StrapHistory(source)
         self._rebuilt: list[ProcessedAntHRPacket] = []
         self._timed = True
@@ -39,13 +41,15 @@ class HeartbeatStage:
         strap = self._straps.get(record.device_id)
         if strap is None:
             parse_device_id(record.device_id)
-            for other in self._straps.values():
-                other.rest(at_us)
+            for device_id, other in self._straps.items():
+                if other.rest(at_us):
+                    self._moments[device_id].forget()
             strap = self._straps[record.device_id] = self._new_strap(record.device_id)
         self._timed = record.received_at is not None
         beats = strap.push(payload, at_us, receiver_id, count)
         if not beats and not self._rebuilt:
             return []
+        beats = self._moments[record.device_id].of(beats)
         rows = _rows(record.device_id, strap.tracker, beats, at_us, count)
         if self._rebuilt:
             rows = self._rebuilt + rows
@@ -53,17 +57,20 @@ class HeartbeatStage:
         return rows
 
     def _new_strap(self, device_id: str) -> StrapTracker[BeatTracker]:
+        moments = self._moments[device_id] = ToldMoments()
+
         def recover(received_at_us: int, receiver_id: str, packet_count: int, *, is_first: bool) -> BeatTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
             if is_first:
-                tracker, told_again = self._history.at_first(device_id, packet)
+                past = self._history.at_first(device_id, packet)
             else:
                 # A packet that came without its time is stored with another one, so waiting for it would be in vain.
-                tracker, told_again = self._history.as_of(device_id, packet, await_packet=self._timed)
-            for beats, old in told_again:
+                past = self._history.as_of(device_id, packet, await_packet=self._timed)
+            moments.learn(past.moments_us)
+            for beats, old in past.told_again:
                 # A packet that was heard out of order may not have been processed yet.
-                self._rebuilt += _rows(device_id, tracker, beats, old.received_at_us, old.packet_count)
-            return tracker
+                self._rebuilt += _rows(device_id, past.tracker, moments.of(beats), old.received_at_us, old.packet_count)
+            return past.tracker
 
         return StrapTracker(recover)
 
@@ -85,7 +92,7 @@ def _rows(
             rr_computed=beat.rr_computed,
             rr_plausible=beat.rr_plausible,
             beat_at=from_us(beat.time_us),
-            revision=beat.revision,
+            revision=beat.version,
             received_at=received_at,
             packet_count=packet_count,
         )

@@ -52,6 +52,9 @@ PLAUSIBLE_TICKS = range(200 * 1024 // 1000, 3000 * 1024 // 1000 + 1)
 
 SNAPSHOT_FORMAT = 1
 
+REVISIONS = 32
+"""A version, modulo these, is the revision."""
+
 RRMethod = Literal["delta", "page4", "none"]
 
 
@@ -92,6 +95,18 @@ class Beat(NamedTuple):
     """The strap makes its event times up from the heart rate: no use for HRV."""
     revision: int
     """0; more: the same beat told again, as a late packet told more of it."""
+
+    @property
+    def version(self) -> int:
+        """Of two tellings of a beat the higher one stands: that which knows more, or was told later.
+
+        Packets of one receiver alone, which come late, may show less of a beat than was known of it.
+        """
+        return (
+            (self.rr_ticks is not None) * 2 * REVISIONS
+            + (self.heart_rate is not None) * REVISIONS
+            + min(self.revision, REVISIONS - 1)
+        )
 
     @property
     def rr_plausible(self) -> bool:

@@ -80,14 +80,16 @@ class StrapTracker[T: Tracker]:
         lane.received_us = max(lane.received_us, received_us)
         return lane.tracker.push(payload, received_us, receiver_id)
 
-    def rest(self, now_us: int) -> None:
-        """Forget which packets were taken, if the strap has been silent for `LANE_REACH_US`.
+    def rest(self, now_us: int) -> bool:
+        """Forget which packets were taken, if the strap has been silent for `LANE_REACH_US`; tells whether it has.
 
         They are most of what a strap holds; what is sent once more is another lane then, and gives the same beats.
         """
-        if all(lane.received_us < now_us - LANE_REACH_US for lane in self._lanes):
+        silent = all(lane.received_us < now_us - LANE_REACH_US for lane in self._lanes)
+        if silent:
             self._packets.clear()
             self._order.clear()
+        return silent
 
     def _find(self, received_us: int) -> _Lane[T] | None:
         """The newest lane that this packet can belong to; moved to the end, as the last one used."""

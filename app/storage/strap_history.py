@@ -9,9 +9,10 @@ are there then.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
@@ -22,7 +23,7 @@ from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
-from app.heartrate.beat_tracker import Beat, BeatTracker
+from app.heartrate.beat_tracker import REVISIONS, Beat, BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
 from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
@@ -57,8 +58,20 @@ _OF_THOSE_DAYS = f"""
 """
 """In SQL: so that ClickHouse looks into the parts of that month only, and a corrupted one harms no other."""
 
-ToldAgain = Iterator[tuple[tuple[Beat, ...], "StoredPacket"]]
-"""Stored packets, each with its beats that are not stored. As it goes on, the tracker takes the packets."""
+AGAIN_US = 600_000_000
+"""So much further on, beats may have been told that are told again: of what was read and not committed before a
+restart, or of what a receiver sends again after it."""
+
+
+class Past(NamedTuple):
+    """What is known of a strap before a packet."""
+
+    tracker: BeatTracker
+    """As of just before it."""
+    told_again: Iterator[tuple[tuple[Beat, ...], "StoredPacket"]] = iter(())
+    """Stored packets, each with its beats that are not stored. As it goes on, the tracker takes the packets."""
+    moments_us: Mapping[tuple[int, int], int] = MappingProxyType({})
+    """Moments of stored beats, also of some that came after it, by epoch and beat count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +121,20 @@ class PacketHistory:
         return self._stored_straps is None or device_id in self._stored_straps
 
     def _await_backlog(self) -> None:
-        """Wait until all that the function has read before this process is in the table; at most `BACKLOG_TIMEOUT_S`.
+        """Wait until what the function has read and told before this process is stored; at most `BACKLOG_TIMEOUT_S`.
 
         To be called before this process's first commit.
         """
         deadline = time.monotonic() + BACKLOG_TIMEOUT_S
-        topic = kafka.full_name(self._source.name)
+        topic, told = kafka.full_name(self._source.name), kafka.full_name(self._target.name)
         flow = kafka.consumer(kafka.flow_group(self._source, self._target))
         sync = kafka.consumer(kafka.full_name(kafka.SYNC_GROUP))
         # No broker, no backlog that could be waited for.
         with contextlib.closing(flow), contextlib.closing(sync), contextlib.suppress(KafkaException):
             read = kafka.committed(flow, topic, kafka.BROKER_TIMEOUT_S)
             kafka.await_committed(sync, topic, read, deadline)
+            ends = kafka.ends(sync, told, kafka.partitions(sync, told, kafka.BROKER_TIMEOUT_S))
+            kafka.await_committed(sync, told, ends, deadline)
 
     def patiently[T](self, read: Callable[[], T], without: Callable[[], T]) -> T:
         """The result of `read`; that of `without` where ClickHouse stays away, or has lost what is asked for."""
@@ -188,17 +203,16 @@ class StrapHistory:
         table = raw_ant_hr_packet_pipeline.get_table().name
         self._packets = PacketHistory(source, processed_ant_hr_packet_pipeline.get_stream(), table, "ant_hr_packet")
 
-    def at_first(self, device_id: str, packet: StoredPacket) -> tuple[BeatTracker, ToldAgain]:
+    def at_first(self, device_id: str, packet: StoredPacket) -> Past:
         """As `as_of`, for the first packet of a strap that this process reads."""
         if not self._packets.may_have(device_id):
-            return BeatTracker(), iter(())
+            return Past(BeatTracker())
         return self.as_of(device_id, packet, await_packet=False)
 
-    def as_of(self, device_id: str, packet: StoredPacket, *, await_packet: bool) -> tuple[BeatTracker, ToldAgain]:
+    def as_of(self, device_id: str, packet: StoredPacket, *, await_packet: bool) -> Past:
         """The newest tracker stored before a packet (new if none), and what the raw packets from then up to it tell.
 
-        Beats that are stored are left out: those of two receivers' packets may get other moments in the order heard
-        than in that of the topic, and would stand twice.
+        Beats that are stored are left out.
 
         `await_packet` waits until the packet is in the table, which shows that all before it are. Where the packets lie
         in a part that is corrupted, the beats that were stored of them bring the tracker to where none is told again;
@@ -216,11 +230,12 @@ class StrapHistory:
         since = self._packets.patiently(
             lambda: self._packets.before(device_id, packet, from_us, from_count), lambda: None
         )
+        told = self._packets.patiently(
+            lambda: self._stored_beats(device_id, packet, from_us), dict[tuple[int, int], tuple[int, int]]
+        )
+        moments_us = {beat: time_us for beat, (_, time_us) in told.items()}
         if since is not None and stored is not None:
-            told = self._packets.patiently(
-                lambda: self._stored_beats(device_id, packet, from_us), dict[tuple[int, int], tuple[int, int]]
-            )
-            return tracker, _told_again(tracker, since, told)
+            return Past(tracker, _told_again(tracker, since, told), moments_us)
         # What follows was told before.
         for payload, old in well_formed(since or ()):
             tracker.push(payload, old.received_at_us)
@@ -230,14 +245,14 @@ class StrapHistory:
             )
             for beat, received_us in beats:
                 tracker.recall(beat, received_us)
-        return tracker, iter(())
+        return Past(tracker, moments_us=moments_us)
 
     def _stored_beats(
         self, device_id: str, packet: StoredPacket, from_us: int
     ) -> dict[tuple[int, int], tuple[int, int]]:
-        """Newest revision and moment, µs, by epoch and beat count, of the beats told from a moment up to a packet.
+        """Newest version and moment, µs, by epoch and beat count, of the beats told from a moment up to a packet.
 
-        And of a little more: what told a beat may have been the other receiver's packet, heard before or after.
+        And of what was told after it already, and a little before: that may have been the other receiver's packet.
         """
         rows = self._packets.query(
             f"""
@@ -248,9 +263,9 @@ class StrapHistory:
                 AND {_OF_THOSE_DAYS}
             GROUP BY epoch, heart_beat_count
             """,  # noqa: S608 (own table's name)
-            {"device": device_id, "from_us": from_us - LATEST_US, "before_us": packet.received_at_us + LATEST_US},
+            {"device": device_id, "from_us": from_us - LATEST_US, "before_us": packet.received_at_us + AGAIN_US},
         )
-        return {(epoch, count): (revision, time_us) for epoch, count, revision, time_us in rows}
+        return {(epoch, count): (version, time_us) for epoch, count, version, time_us in rows}
 
     def _beats_before(
         self, device_id: str, packet: StoredPacket, from_us: int, from_count: int
@@ -261,11 +276,11 @@ class StrapHistory:
             SELECT
                 epoch, heart_beat_count, toInt64(round(last_beat_time * {TICKS_PER_SECOND})) AS ticks,
                 toInt64(round(previous_beat_time * {TICKS_PER_SECOND})) AS previous_ticks, ticks - previous_ticks,
-                rr_method, calculated_heart_rate, toUnixTimestamp64Micro(beat_at), rr_computed, revision,
+                rr_method, calculated_heart_rate, toUnixTimestamp64Micro(beat_at), rr_computed, revision % {REVISIONS},
                 toUnixTimestamp64Micro(received_at) AS at
             FROM {processed_ant_hr_packet_pipeline.get_table().name}
             WHERE {_BETWEEN} AND {_OF_THOSE_DAYS}
-            ORDER BY at, packet_count, heart_beat_count, revision
+            ORDER BY at, packet_count, heart_beat_count, revision % {REVISIONS}
             """,  # noqa: S608 (own table's name)
             _between(device_id, packet, from_us, from_count),
         )
@@ -294,13 +309,10 @@ class StrapHistory:
 
 def _told_again(
     tracker: BeatTracker, packets: list[StoredPacket], told: dict[tuple[int, int], tuple[int, int]]
-) -> ToldAgain:
+) -> Iterator[tuple[tuple[Beat, ...], StoredPacket]]:
     for payload, packet in well_formed(packets):
-        news = []
-        for beat in tracker.push(payload, packet.received_at_us):
-            revision, time_us = told.get((beat.epoch, beat.beat_count), (-1, beat.time_us))
-            if beat.revision > revision:
-                news.append(beat._replace(time_us=time_us))
+        beats = tracker.push(payload, packet.received_at_us)
+        news = (beat for beat in beats if beat.version > told.get((beat.epoch, beat.beat_count), (-1, 0))[0])
         yield tuple(news), packet
 
 

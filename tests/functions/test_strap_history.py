@@ -1,7 +1,9 @@
 """What a process tells again of what its predecessor told."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -58,6 +60,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     made = Tables()
     monkeypatch.setattr(PacketHistory, "may_have", lambda *_: bool(made.raw))
     monkeypatch.setattr(PacketHistory, "query", lambda _self, sql, asked: made.query(sql, asked))
+    monkeypatch.setattr(PacketHistory, "await_stored", lambda *_: None)
     return made
 
 
@@ -94,7 +97,7 @@ def test_nor_one_that_was_told_by_a_packet_heard_after_the_one_in_hand(tables: T
     before = {row.heart_beat_count: row.beat_at for row in process(tables, packets[: KILLED_AFTER + 1])}
     *again, own = process(tables, packets[KILLED_AFTER + 1 : KILLED_AFTER + 2])
     assert own.heart_beat_count == 256 + KILLED_AFTER // 2
-    assert [(row.revision, row.beat_at) for row in again] == [(1, before[row.heart_beat_count]) for row in again]
+    assert [(row.revision, row.beat_at) for row in again] == [(97, before[row.heart_beat_count]) for row in again]
     assert again, "a beat whose interval was not known before"
 
 
@@ -114,3 +117,81 @@ def test_a_receiver_with_a_name_that_was_refused_tells_nothing(tables: Tables) -
     tables.raw.append(packets[0].model_copy(update=stranger))
     process(tables, packets[KILLED_AFTER:])
     assert len({(row.epoch, row.heart_beat_count) for row in tables.processed}) == BEATS
+
+
+def heard_by(receivers: dict[str, float], seed: int) -> list[RawAntHRPacket]:
+    """A strap in the air of receivers that lose so much of it each and deliver late, in any order."""
+    random = Random(seed)
+    arrivals = []
+    for at in range(BEATS):
+        for receiver, loss in receivers.items():
+            if random.random() >= loss:
+                heard_ms = 500 * at + random.randint(0, 200)
+                record = packet("7", at, at, START + timedelta(milliseconds=heard_ms), receiver_id=receiver)
+                arrivals.append((heard_ms + random.randint(0, 600), RawAntHRPacket.model_validate(record)))
+    return [record for _, record in sorted(arrivals, key=lambda arrival: arrival[0])]
+
+
+def moments(rows: Iterable[ProcessedAntHRPacket]) -> dict[tuple[int, int], set[datetime]]:
+    """Of each beat; more than one, and it stands twice in the table."""
+    known: dict[tuple[int, int], set[datetime]] = {}
+    for row in rows:
+        known.setdefault((row.epoch, row.heart_beat_count), set()).add(row.beat_at)
+    return known
+
+
+@pytest.mark.parametrize("again", [10, 40])
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_read_again_keeps_its_moment(tables: Tables, seed: int, again: int) -> None:
+    """A worker that was killed had told of packets, and not committed them."""
+    packets = heard_by({"A": 0.3, "B": 0.3}, seed)
+    killed = len(packets) * 2 // 3
+    process(tables, packets[:killed])
+    process(tables, packets[killed - again :])
+    assert [beat for beat, at in moments(tables.processed).items() if len(at) > 1] == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_receivers_send_again_after_a_restart_keeps_its_moment(tables: Tables, seed: int) -> None:
+    packets = heard_by({"A": 0.1, "B": 0.1}, seed)
+    killed = len(packets) * 2 // 3
+    process(tables, packets[:killed])
+    each_again = [each for name in "AB" for each in packets[:killed] if each.receiver_id == name]
+    process(tables, each_again + packets[killed:])
+    assert [beat for beat, at in moments(tables.processed).items() if len(at) > 1] == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_receiver_whose_clock_differs_gives_no_beat_a_second_moment(tables: Tables, seed: int) -> None:
+    ahead = [
+        each.model_copy(update={"received_at": each.received_at + timedelta(seconds=20)})
+        if each.receiver_id == "B" and each.received_at is not None
+        else each
+        for each in heard_by({"A": 0.1, "B": 0.1}, seed)
+    ]
+    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    for each in ahead:
+        tables.processed += stage.process(each)
+        tables.raw.append(each)
+    assert [beat for beat, at in moments(tables.processed).items() if len(at) > 1] == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_receiver_that_is_late_takes_nothing_away(tables: Tables, seed: int) -> None:
+    packets = heard_by({"A": 0.0, "B": 0.5}, seed)
+    known = [each for each in packets if each.receiver_id == "A"]
+    late = [each for each in packets if each.receiver_id == "B" and each.packet_count > 0]
+    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    newest: dict[tuple[int, int], ProcessedAntHRPacket] = {}
+    for each in (*known, *late):
+        for row in stage.process(each):
+            tables.processed.append(row)
+            beat = (row.epoch, row.heart_beat_count)
+            # As the table keeps them.
+            if beat not in newest or row.revision >= newest[beat].revision:
+                newest[beat] = row
+        tables.raw.append(each)
+    assert len(newest) == BEATS
+    unknown = [count for (_, count), row in newest.items() if row.rr_interval_ms is None]
+    assert unknown == [min(count for _, count in newest)], "only the first beat has none before it"
+    assert all(row.calculated_heart_rate is not None for row in newest.values())
