@@ -71,7 +71,7 @@ class Moose:
         if answer.is_server_error:
             raise MooseUnavailableError(f"Moose answers {answer.status_code}")
         if not answer.is_success:
-            raise MooseRefusedError(answer.text.strip()[:500])
+            raise MooseRefusedError(" ".join(answer.text.split())[:500])
         return answer
 
 
