@@ -173,6 +173,13 @@ def test_mounted_files_are_there(name: str) -> None:
             assert options == ["ro"], target
 
 
+def test_each_file_of_passwords_is_mounted_and_how_to_make_it_is_told() -> None:
+    file = re.compile(r"\w+\.htpasswd")
+    named = set(file.findall((DEPLOY / "nginx" / "production.conf.template").read_text()))
+    assert {name for volume in SERVICES["proxy"]["volumes"] for name in file.findall(volume.split(":")[1])} == named
+    assert set(re.findall(r">> deploy/secrets/(\S+)", (ROOT / "docs" / "deploy.md").read_text())) == named
+
+
 def test_an_image_takes_only_what_it_starts_with() -> None:
     assert copied() == {
         "uv": [("stack/requirements-uv.txt", "/build/")],
