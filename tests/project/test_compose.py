@@ -194,14 +194,14 @@ def test_an_image_takes_only_what_it_starts_with() -> None:
             image: [
                 ("app/__init__.py", "app/"),
                 ("app/heartrate", "app/heartrate"),
-                ("scripts/__init__.py", "scripts/"),
+                *((f"scripts/{module}.py", "scripts/") for module in modules),
                 ("scripts/delivery", "scripts/delivery"),
                 *((f"scripts/{folder}", f"scripts/{folder}") for folder in folders),
             ]
             # An emulated stick hears synthetic people.
-            for image, folders in (
-                ("ingest-foo", ("generate_data", "ingest_foo")),
-                ("generate-data", ("generate_data",)),
+            for image, modules, folders in (
+                ("ingest-foo", ("__init__", "signals"), ("generate_data", "ingest_foo")),
+                ("generate-data", ("__init__",), ("generate_data",)),
             )
         },
     }
