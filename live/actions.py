@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.effort import Sex
 from app.heartrate.profiles import LONGEST_NAME, InvalidProfileError, Profile, check_profile
-from app.heartrate.sessions import SessionKind
+from app.heartrate.sessions import InvalidSessionError, SessionKind
 from app.heartrate.strap_id import check_strap_id
 from app.heartrate.wearers import NOBODY
 from live.moose import MooseUnavailableError
 from live.records import assignment_record, now_rfc3339, profile_record
+from live.sessions import check_record
 from live.wall import Wall
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME)]
@@ -208,6 +209,13 @@ def _running(wall: Wall) -> dict[str, Any]:
 
 
 async def _tell_sessions(wall: Wall, records: list[dict[str, Any]]) -> None:
+    try:
+        for record in records:
+            check_record(record)
+    except InvalidSessionError as error:
+        # One that another clock, which is ahead, began a moment ago.
+        field, _, reason = str(error).partition(": ")
+        raise ActionError(f"The session cannot be changed yet: its {field} {reason}.") from error
     await wall.moose.ingest("training_session", records)
     # Another screen may ask for the next change before the topic has brought this one back.
     for record in records:

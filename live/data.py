@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from app.heartrate.profiles import Profile
@@ -18,6 +19,9 @@ from live.records import now_rfc3339
 from live.wall import Wall
 
 DEFAULT_SPAN = timedelta(hours=1)
+LONGEST_SPAN = timedelta(days=1)
+"""As much as Moose's APIs answer at once."""
+
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC))]
 """As far as ClickHouse's DateTime reaches."""
 
@@ -28,8 +32,19 @@ class Span(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     session: str | None = None
+    end: Moment = Field(default_factory=lambda: datetime.now(UTC))
     start: Moment | None = None
-    end: Moment | None = None
+
+    @field_validator("start")
+    @classmethod
+    def _less_than_a_day_before_the_end(cls, start: datetime | None, info: ValidationInfo) -> datetime | None:
+        end = info.data.get("end")  # none: it is wrong itself
+        if start is not None and end is not None:
+            if start > end:
+                raise PydanticCustomError("span", "The start lies after the end.")
+            if end - start >= LONGEST_SPAN:
+                raise PydanticCustomError("span", "The span has to be shorter than a day.")
+        return start
 
 
 def people(wall: Wall, *, board_only: bool = False) -> list[dict[str, Any]]:
@@ -51,15 +66,14 @@ async def session(wall: Wall, session_id: str) -> dict[str, Any]:
 
 
 async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
-    """One person's seconds, beats and summary."""
+    """One person's seconds, beats and summary. Raises `HTTPException` 404."""
+    _check_number(user_id)
     if span.session is not None:
         known = _session(wall, span.session)
         start, end = known["started_at"], known["ended_at"] or now_rfc3339()
         asked = {"session_id": span.session}
     else:
-        last = span.end or datetime.now(UTC)
-        first = span.start or last - DEFAULT_SPAN
-        start, end = first.isoformat(), last.isoformat()
+        start, end = (span.start or span.end - DEFAULT_SPAN).isoformat(), span.end.isoformat()
         asked = {"start": start, "end": end}
     summaries, seconds, beats = await asyncio.gather(
         wall.moose.entries("getSessionSummary", user_id=user_id, **asked),
@@ -69,7 +83,7 @@ async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
     profile = wall.board.people.profile(user_id)
     summary = summaries[0] if summaries else None
     if profile is None and summary is None:
-        raise HTTPException(404, f"Nobody with number {user_id} is known.")
+        raise _unknown_person(user_id)
     return {
         "user_id": user_id,
         "user_name": profile.user_name if profile is not None else summary and summary["user_name"],
@@ -84,9 +98,20 @@ async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
     }
 
 
+def _check_number(user_id: int) -> None:
+    # What the column, an Int64, holds of people; Moose would refuse others at length.
+    if not 1 <= user_id < 2**63:
+        raise _unknown_person(user_id)
+
+
+def _unknown_person(user_id: int) -> HTTPException:
+    return HTTPException(404, f"Nobody with number {user_id} is known.")
+
+
 async def heard(wall: Wall, user_id: int, session_id: str) -> tuple[Heard, ZoneScale | None]:
     """What an export holds, and the person's zones. Raises `HTTPException` 404."""
     _session(wall, session_id)
+    _check_number(user_id)
     seconds, beats = await asyncio.gather(
         wall.moose.entries("getUserHeartRateHistory", user_id=user_id, session_id=session_id),
         wall.moose.entries("getUserBeats", user_id=user_id, session_id=session_id),

@@ -79,7 +79,7 @@ def _reason(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["error"])[:500]
     except (ValueError, LookupError, TypeError):  # its ingest answers text
-        return answer.text.strip()[:500]
+        return " ".join(answer.text.split())[:500]
 
 
 def _authorization(token: str | None) -> dict[str, str]:

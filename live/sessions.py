@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from app.heartrate.contact import AHEAD_S
 from app.heartrate.moments import to_us
 from app.heartrate.sessions import LONGEST_S, check_session
 
@@ -17,11 +18,8 @@ class Sessions:
 
     def take(self, record: dict[str, Any]) -> None:
         """A session as known from now on. Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
-        session: dict[str, Any] = {field: record.get(field) for field in FIELDS}
-        ended_us, stopped_us = (_us(session[field]) for field in ("ended_at", "stop_marked_at"))
-        started_us = to_us(datetime.fromisoformat(session["started_at"]))
-        check_session(session["session_id"], session["name"], session["kind"], started_us, ended_us, stopped_us)
-        self._sessions[record["session_id"]] = session
+        check_record(record)
+        self._sessions[record["session_id"]] = {field: record.get(field) for field in FIELDS}
 
     def knows(self, session_id: str) -> bool:
         """Whether there is one of that id."""
@@ -38,7 +36,9 @@ class Sessions:
     def open(self, now_s: float) -> list[dict[str, Any]]:
         """Those that go on, the newest first; one that nobody has ended does for `LONGEST_S`."""
         return [
-            session for session in self.all() if session["ended_at"] is None and now_s - _started_s(session) < LONGEST_S
+            session
+            for session in self.all()
+            if session["ended_at"] is None and -AHEAD_S <= now_s - _started_s(session) < LONGEST_S
         ]
 
     def running(self, now_s: float) -> dict[str, Any] | None:
@@ -57,6 +57,13 @@ class Sessions:
             "started_at": _unix_s(session["started_at"]),
             "stop_marked_at": _unix_s(session["stop_marked_at"]),
         }
+
+
+def check_record(record: dict[str, Any]) -> None:
+    """Raise `KeyError`, `TypeError` or `ValueError` (`InvalidSessionError`) if a record is no session."""
+    started_us = to_us(datetime.fromisoformat(record["started_at"]))
+    ended_us, stopped_us = (_us(record.get(field)) for field in ("ended_at", "stop_marked_at"))
+    check_session(record["session_id"], record["name"], record["kind"], started_us, ended_us, stopped_us)
 
 
 def _us(rfc3339: str | None) -> int | None:

@@ -1,10 +1,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser
 
 from tests.chromium import NoChromiumError, chromium
 from tests.ingest_server import Ingest
+
+# However busy this machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

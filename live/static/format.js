@@ -6,6 +6,7 @@ const CLOCK_S = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-d
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
 
 const DAY_S = 86_400;
+const AHEAD_S = 5;
 
 export const UNKNOWN = "–";
 export const KINDS = { class: "Class", training: "Training", test: "Test", rest: "Rest" };
@@ -44,9 +45,11 @@ export function lasted(start, end) {
   return duration(unixSeconds(end) - unixSeconds(start));
 }
 
-/** Whether a session that nobody has ended, by its start, still counts as running. */
-export function goesOn(start) {
-  return serverNow() - unixSeconds(start) < DAY_S;
+/** How a session stands that nobody has ended, by its start: one that is announced has one to come. */
+export function standing(start) {
+  const agoS = serverNow() - unixSeconds(start);
+  if (agoS < -AHEAD_S) return "Not begun";
+  return agoS < DAY_S ? "Running" : "Not ended";
 }
 
 /** 12 → "12 s ago", 190 → "3 min ago". */

@@ -3,7 +3,7 @@ import { getData } from "/static/actions.js";
 import { serverNow } from "/static/clock.js";
 import { el } from "/static/dom.js";
 import { connect, subscribe } from "/static/events.js";
-import { KINDS, UNKNOWN, bpm, clock, day, decimal, goesOn, lasted, withUnit } from "/static/format.js";
+import { KINDS, UNKNOWN, bpm, clock, day, decimal, lasted, standing, withUnit } from "/static/format.js";
 import { present, setTitle, startPage, subject } from "/static/page.js";
 import { labelledZoneBar, zoneTimeList } from "/static/zones.js";
 
@@ -44,7 +44,7 @@ function about({ kind, started_at: start, ended_at: end, stop_marked_at: stop })
     day(start),
     end
       ? `${clock(start)} to ${clock(end)}, ${lasted(start, end)}`
-      : `since ${clock(start)}, ${goesOn(start) ? "still running" : "not ended"}`,
+      : `from ${clock(start)}, ${standing(start).toLowerCase()}`,
   ];
   if (stop) told.push(`stop marked at ${clock(stop)}`);
   return told.join(" · ");

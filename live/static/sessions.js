@@ -2,7 +2,7 @@
 import { MAY_CHANGE, getData } from "/static/actions.js";
 import { el } from "/static/dom.js";
 import { connect, subscribe } from "/static/events.js";
-import { KINDS, clock, day, goesOn, lasted } from "/static/format.js";
+import { KINDS, clock, day, lasted, standing } from "/static/format.js";
 import { present, startPage } from "/static/page.js";
 
 const list = document.querySelector("#sessions tbody");
@@ -17,7 +17,8 @@ async function loadSessions() {
 
 function row(session) {
   const { session_id: id, name, kind, started_at: start, ended_at: end } = session;
-  const time = end ? lasted(start, end) : goesOn(start) ? el("strong", {}, "Running") : "Not ended";
+  const stands = standing(start);
+  const time = end ? lasted(start, end) : stands === "Running" ? el("strong", {}, stands) : stands;
   const title = name || KINDS[kind];
   return el(
     "tr",

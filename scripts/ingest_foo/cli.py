@@ -1,17 +1,14 @@
 """`ingest-foo`: the command line."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import IO, TYPE_CHECKING, Annotated, NoReturn
 
 import httpx
@@ -36,6 +33,7 @@ from scripts.ingest_foo.stick.errors import StickError, Trouble
 from scripts.ingest_foo.stick.supervisor import Supervisor
 from scripts.ingest_foo.stick.usb_stick import UDEV_RULE, UDEV_RULE_FILE, default_backend
 from scripts.ingest_foo.straps import Straps
+from scripts.signals import set_on_signals
 
 if TYPE_CHECKING:
     from scripts.ingest_foo.bluetooth import BluetoothSource
@@ -164,7 +162,7 @@ def run(
         _fail("--no-ant leaves nothing to listen to; add --ble", Exit.BAD_INPUT)
     folder = spool or state_folder() / "spool"
     stopping = threading.Event()
-    with ExitStack() as stack, _ending(stopping):
+    with ExitStack() as stack, set_on_signals(stopping):
         kept = _spool(folder, spool_limit)
         raw_log = None if record is None else stack.enter_context(_raw_log(record))
         display = stack.enter_context(Display(console, quiet=quiet))
@@ -357,23 +355,6 @@ def _straps(option: str, text: str) -> list[str]:
         except InvalidDeviceId as error:
             _fail(f"{option}: {error}", Exit.BAD_INPUT)
     return chosen
-
-
-@contextmanager
-def _ending(stopping: threading.Event) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end it in order, unless SIGHUP is ignored (nohup); a second one disturbs nothing."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    numbers = (signal.SIGINT, signal.SIGTERM) if ignored else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _fail(text: str, code: Exit) -> NoReturn:

@@ -1,7 +1,6 @@
 """`beatstream`: the command line."""
 
 import json
-import signal
 import sys
 import threading
 from collections import Counter
@@ -25,6 +24,7 @@ from scripts.operate.desk import Desk, Outcome, Retry, Sequel
 from scripts.operate.letters import Letter, printable
 from scripts.operate.pipeline import queue_of
 from scripts.operate.settings import Settings, load
+from scripts.signals import set_on_signals
 
 RECORD_CHARACTERS = 60
 LEAST_OF_AN_ID = 4
@@ -146,7 +146,8 @@ def metrics(
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BeatstreamCollector(load(broker=broker, clickhouse=clickhouse)))
-    with _ending() as ended:
+    ended = threading.Event()
+    with set_on_signals(ended):
         try:
             server, _ = start_http_server(port, host, registry)
         except OSError as error:
@@ -155,18 +156,6 @@ def metrics(
         ended.wait()
         server.shutdown()
     _leave(Exit.DONE)
-
-
-@contextmanager
-def _ending() -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM end it in order."""
-    ended = threading.Event()
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dlq.command("list")

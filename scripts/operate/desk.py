@@ -89,7 +89,6 @@ class Desk:
         self._keep_records = keep_records
         self._moose = without_password(settings.moose_url)
         self._run = uuid.uuid4().hex
-        self._before = f"{settings.namespace}." if settings.namespace else ""
         self._topics: set[str] = set()
         self._forget()
 
@@ -110,13 +109,12 @@ class Desk:
 
     def _read(self) -> None:
         topics = self._broker.places()
-        self._topics = {name.removeprefix(self._before) for name in topics if name.startswith(self._before)}
+        self._topics = {name for topic in topics if (name := self._settings.stream(topic)) is not None}
         wanted = [
             place
-            for name, places in topics.items()
-            if name.startswith(self._before)
-            and (name.endswith(DEAD_LETTERS) or name == self._settings.topic(DECISIONS))
-            for place in places
+            for name in self._topics
+            if name.endswith(DEAD_LETTERS) or name == DECISIONS
+            for place in topics[self._settings.topic(name)]
         ]
         begins, ends = self._broker.begins(wanted), self._broker.ends(wanted)
         if self._next.keys() - ends.keys() or any(end < self._next.get(place, 0) for place, end in ends.items()):
@@ -126,13 +124,13 @@ class Desk:
         gone = [
             letter.id
             for letter in self.letters.values()
-            if letter.offset < begins.get(Place(self._before + letter.queue, letter.partition), 0)
+            if letter.offset < begins.get(Place(self._settings.topic(letter.queue), letter.partition), 0)
         ]
         for letter_id in gone:
             del self.letters[letter_id]
 
     def _take(self, message: Message) -> None:
-        name, value = (message.topic() or "").removeprefix(self._before), message.value() or b""
+        name, value = self._settings.stream(message.topic() or "") or "", message.value() or b""
         if name == DECISIONS:
             decision = Decision.parse(value)
             if decision is not None:

@@ -44,8 +44,7 @@ def look(settings: Settings, broker: Broker, *, patience_s: float = 0.0) -> list
     Raises `BrokerError`.
     """
     known = broker.places()
-    before = f"{settings.namespace}." if settings.namespace else ""
-    names = {topic.removeprefix(before) for topic in known if topic.startswith(before)}
+    names = {name for topic in known if (name := settings.stream(topic)) is not None}
     asked = [
         (stream, group, table) for stream in streams(names) for group, table in _groups(stream, settings.namespace)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from scripts.operate.broker import Broker, BrokerError, Place
+from scripts.operate.broker import Broker, BrokerError
 from scripts.operate.database import Database, DatabaseError
 from scripts.operate.desk import Desk
 from scripts.operate.lag import look
@@ -58,12 +58,11 @@ class BeatstreamCollector(Collector):
         return metrics
 
     def _of_broker(self) -> list[Metric]:
-        places = self._broker.places()
-        ends = self._ends(places)
+        ends = self._ends()
         packets = CounterMetricFamily(
             "beatstream_packets", "Packets put on a stream since the broker started.", labels=["stream"]
         )
-        for stream in streams(places):
+        for stream in streams(ends):
             if stream.packets and stream.name in ends:
                 packets.add_metric([stream.name], ends[stream.name])
         beats = CounterMetricFamily(
@@ -90,14 +89,14 @@ class BeatstreamCollector(Collector):
                 letters.add_metric([queue, decision], number)
         return [packets, beats, lag, sync, letters]
 
-    def _ends(self, places: dict[str, list[Place]]) -> dict[str, int]:
+    def _ends(self) -> dict[str, int]:
         """How many messages were put on each stream."""
-        before = f"{self._settings.namespace}." if self._settings.namespace else ""
+        places = self._broker.places()
         ends = self._broker.ends(place for at in places.values() for place in at)
         return {
-            name.removeprefix(before): sum(ends[place] for place in at)
-            for name, at in places.items()
-            if name.startswith(before)
+            name: sum(ends[place] for place in at)
+            for topic, at in places.items()
+            if (name := self._settings.stream(topic)) is not None
         }
 
     def _of_clickhouse(self) -> list[Metric]:

@@ -40,6 +40,11 @@ class Settings:
         """The topic of a stream."""
         return full_name(stream, self.namespace)
 
+    def stream(self, topic: str) -> str | None:
+        """The stream of a topic; None: it is another application's."""
+        before = full_name("", self.namespace)
+        return topic.removeprefix(before) if topic.startswith(before) else None
+
 
 def load(
     *,

@@ -4,10 +4,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
+
+from tests.waiting import wait_for
 
 USER, PASSWORD = "panda", "pandapass"
 
@@ -44,15 +45,16 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                if self.http.get("/ping").text == "Ok.\n":
-                    return
-            except httpx.TransportError:
-                assert self.process.poll() is None, "the server ended"
-                assert time.monotonic() < deadline, "the server does not answer"
-                time.sleep(0.05)
+        wait_for(self.answers, "the server", 30, every_s=0.05)
+
+    def answers(self) -> bool:
+        """Whether it is there. Fails where it has ended."""
+        assert self.process is not None
+        assert self.process.poll() is None, "the server ended"
+        try:
+            return self.http.get("/ping").text == "Ok.\n"
+        except httpx.TransportError:
+            return False
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None

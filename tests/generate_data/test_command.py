@@ -4,12 +4,12 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from tests.ingest_server import Ingest
+from tests.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "scripts.generate_data"]
 
@@ -104,11 +104,11 @@ def test_ctrl_c_gives_the_summary(ingest: Ingest) -> None:
     process = subprocess.Popen(
         [*COMMAND, "run", "--straps", "5", "--url", ingest.url], stderr=subprocess.PIPE, text=True
     )
-    for _ in range(600):
-        if ingest.packets():
-            break
-        threading.Event().wait(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    try:
+        wait_for(ingest.packets, "a packet", 30)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "sent" in errors

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,6 @@ import pytest
 
 from scripts.generate_data.group import members
 from scripts.generate_data.radio import Air
-from scripts.ingest_foo.cli import _ending
 from scripts.ingest_foo.stick.usb_stick import UDEV_RULE
 from tests.ingest_server import Ingest
 from tests.waiting import wait_for
@@ -216,21 +214,6 @@ def test_what_is_only_in_memory_is_not_said_to_be_kept(tmp_path: Path) -> None:
     assert lost
     assert f"{lost[1]} packets heard, 0 sent, {lost[1]} waiting" in done.stderr
     assert "what waits is kept" not in done.stderr
-
-
-def test_nohup_is_left_alone() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        stopping = threading.Event()
-        with _ending(stopping):
-            signal.raise_signal(signal.SIGHUP)
-            assert not stopping.is_set()
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        with _ending(stopping):
-            signal.raise_signal(signal.SIGHUP)
-            assert stopping.is_set()
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_refused_record_is_kept_aside_with_its_reason(tmp_path: Path, ingest: Ingest) -> None:

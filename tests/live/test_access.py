@@ -211,6 +211,43 @@ def test_a_moment_that_cannot_be_is_named(wall: Wall, moment: str) -> None:
     ask(Tokens(), play, wall)
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z"),
+        ("2026-11-20T10:00:00Z", "2026-11-20T09:59:59Z"),
+        ("2026-11-20T10:00:00Z", None),
+        ("2090-01-01T00:00:00Z", None),
+    ],
+)
+def test_a_span_that_cannot_be_is_named_and_told_in_a_sentence(wall: Wall, start: str, end: str | None) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        span = {"start": start} if end is None else {"start": start, "end": end}
+        answer = await client.get("/data/people/7/history", params=span)
+        assert (answer.status_code, answer.json()["field"]) == (400, "start")
+        assert re.fullmatch(r"The [a-z ]+\.", answer.json()["error"])
+
+    ask(Tokens(), play, wall)
+
+
+@pytest.mark.parametrize("user_id", [0, 2**63])
+def test_a_number_that_no_column_holds_is_nobody(wall: Wall, user_id: int) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        answer = await client.get(f"/data/people/{user_id}/history")
+        assert (answer.status_code, answer.json()["error"]) == (404, f"Nobody with number {user_id} is known.")
+
+    ask(Tokens(), play, wall)
+
+
+def test_less_than_a_day_is_asked_of_moose(wall: Wall) -> None:
+    async def play(client: httpx.AsyncClient) -> None:
+        span = {"start": "2026-11-20T10:00:00Z", "end": "2026-11-21T09:59:59Z"}
+        for params in ({}, span, {"end": "2026-11-20T10:00:00Z"}):
+            assert (await client.get("/data/people/7/history", params=params)).status_code == 502
+
+    ask(Tokens(), play, wall)
+
+
 @pytest.mark.parametrize("path", ["/person/{}", "/data/people/{}/history", "/data/sessions/x/people/{}.csv"])
 def test_a_number_of_thousands_of_digits_is_nobody(wall: Wall, path: str) -> None:
     async def play(client: httpx.AsyncClient) -> None:

@@ -1,9 +1,13 @@
-"""Room tokens in a real browser, at the wall's own server; the topics are away, so the board is told of hearts here."""
+"""Room tokens, and sessions, in a real browser, at the wall's own server.
+
+The topics are away, so the board is told of hearts here.
+"""
 
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import uvicorn
@@ -43,6 +47,10 @@ class Room(uvicorn.Server):
         for strap, user_id in ((ADA, 7), (STRANGER, 0)):
             board.take_packet(Packet(strap, "usb-1", bytes.fromhex("00ffffff00000178"), now_us, -60), now_s)
             board.take_beat(Beat(user_id, strap, now_s - 0.3, 120, 500.0), now_s)
+        for name, begins_in_s in (("Saturday", 86_400), ("Forgotten", -100_000)):
+            start = datetime.fromtimestamp(now_s + begins_in_s, UTC).isoformat()
+            record = {"session_id": name, "name": name, "kind": "class", "started_at": start}
+            self.app.state.wall.take_session(record)
         self.port = self.servers[0].sockets[0].getsockname()[1]
 
     def close(self) -> None:
@@ -140,3 +148,15 @@ def test_the_form_lets_in_who_may_change(browser: Browser, room: str) -> None:
     expect(page.locator(".tile")).to_contain_text("Ada")
     assert shown_buttons(page) >= {"Start session", "Hand back", "Change", "Ignore this strap", "New person", "Edit"}
     context.close()
+
+
+def test_what_is_announced_or_was_never_ended_does_not_run(browser: Browser, room: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{room}/?token={CHANGE}")
+    expect(page.get_by_role("button", name="Start session")).to_be_visible()
+    page.goto(f"{room}/sessions")
+    expect(page.locator("#sessions tbody th")).to_have_text(["Saturday", "Forgotten"])
+    expect(page.locator("#sessions tbody td:last-child")).to_have_text(["Not begun", "Not ended"])
+    page.get_by_role("link", name="Saturday").click()
+    expect(page.locator("#about")).to_contain_text(", not begun")
+    page.close()

@@ -1,5 +1,6 @@
 import pytest
 
+from app.heartrate.contact import AHEAD_S
 from live.sessions import Sessions
 
 FIRST = {"session_id": "a", "name": "Spin", "kind": "class", "started_at": "2026-11-24T10:00:00Z"}
@@ -28,6 +29,16 @@ def test_one_that_nobody_ended_runs_for_a_day() -> None:
     assert sessions.running(began_s + 86_399) is not None
     assert sessions.running_part(began_s + 86_400) is None
     assert sessions.open(began_s + 86_400) == []
+
+
+def test_one_that_is_announced_runs_from_its_start_on() -> None:
+    sessions = Sessions()
+    sessions.take(FIRST)
+    sessions.take(SECOND)
+    begins_s = 1795518000.0
+    assert [each["session_id"] for each in sessions.open(begins_s - AHEAD_S - 1)] == ["a"]
+    # Another clock may be ahead.
+    assert [each["session_id"] for each in sessions.open(begins_s - AHEAD_S)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "party"}, {"started_at": "soon"}, {"started_at": None}, {"session_id": ""}])

@@ -19,5 +19,8 @@ def test_options_before_environment_before_this_machine() -> None:
     assert settings.live_url == "http://localhost:4180"
     assert settings.kafka == {"bootstrap.servers": "red:9092", "sasl.password": "secret"}
     assert settings.topic("erasure_request") == "gym.erasure_request"
+    assert settings.stream("gym.erasure_request") == "erasure_request"
+    assert settings.stream("gymnasium.erasure_request") is settings.stream("erasure_request") is None
+    assert load(environment={}).stream("erasure_request") == "erasure_request"
     assert "secret" not in repr(settings)
     assert load(url="http://there", broker="blue:1", environment=environment).broker == "blue:1"

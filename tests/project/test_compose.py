@@ -173,6 +173,13 @@ def test_mounted_files_are_there(name: str) -> None:
             assert options == ["ro"], target
 
 
+def test_each_file_of_passwords_is_mounted_and_how_to_make_it_is_told() -> None:
+    file = re.compile(r"\w+\.htpasswd")
+    named = set(file.findall((DEPLOY / "nginx" / "production.conf.template").read_text()))
+    assert {name for volume in SERVICES["proxy"]["volumes"] for name in file.findall(volume.split(":")[1])} == named
+    assert set(re.findall(r">> deploy/secrets/(\S+)", (ROOT / "docs" / "deploy.md").read_text())) == named
+
+
 def test_an_image_takes_only_what_it_starts_with() -> None:
     assert copied() == {
         "uv": [("stack/requirements-uv.txt", "/build/")],
@@ -187,14 +194,14 @@ def test_an_image_takes_only_what_it_starts_with() -> None:
             image: [
                 ("app/__init__.py", "app/"),
                 ("app/heartrate", "app/heartrate"),
-                ("scripts/__init__.py", "scripts/"),
+                *((f"scripts/{module}.py", "scripts/") for module in modules),
                 ("scripts/delivery", "scripts/delivery"),
                 *((f"scripts/{folder}", f"scripts/{folder}") for folder in folders),
             ]
             # An emulated stick hears synthetic people.
-            for image, folders in (
-                ("ingest-foo", ("generate_data", "ingest_foo")),
-                ("generate-data", ("generate_data",)),
+            for image, modules, folders in (
+                ("ingest-foo", ("__init__", "signals"), ("generate_data", "ingest_foo")),
+                ("generate-data", ("__init__",), ("generate_data",)),
             )
         },
     }
