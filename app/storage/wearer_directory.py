@@ -78,7 +78,9 @@ class _TopicFollower(threading.Thread):
         super().__init__(name="wearer-directory", daemon=True)
         self._topic = kafka.full_name(strap_assignment_pipeline.get_stream().name)
         self._erasures = kafka.full_name(erasure_report_pipeline.get_stream().name)
-        self._consumer = kafka.consumer("wearer-directory", **{"fetch.wait.max.ms": 50})
+        # A broker that comes back with shorter topics has what was told since then at their beginning.
+        settings = {"fetch.wait.max.ms": 50, "auto.offset.reset": "earliest"}
+        self._consumer = kafka.consumer("wearer-directory", **settings)
         # A connection of its own: Moose's in-memory broker answers nothing else on one that waits for messages.
         self._asker = kafka.consumer("wearer-directory")
         self._partitions: dict[str, list[int]] = {}

@@ -247,6 +247,19 @@ def test_a_broker_that_is_away_is_not_taken_for_one_without_the_topic(monkeypatc
         wait_for(lambda: kafka.ends(asker, ASSIGNMENTS, [0]) != {0: 1}, "an error", 10)
 
 
+def test_what_a_broker_that_came_back_with_a_shorter_topic_was_told_is_read(
+    broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(broker, ASSIGNMENTS, assignment("7"))
+    # As far as it had read of the broker that is gone.
+    monkeypatch.setattr(wearer_directory, "OFFSET_BEGINNING", 10)
+    book = WearerBook()
+    follower = Follower(book)
+    follower.start()
+    wait_for(lambda: book.wearer("7", AT_US) == EVE, "the assignment", 20)
+    follower.end()
+
+
 # --- where the database is away
 
 
