@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from moose_lib import Stream
 from moose_lib.config.runtime import config_registry
 
@@ -48,11 +48,24 @@ def committed(asker: Consumer, topic: str, timeout_s: float) -> dict[int, int]:
 
 
 def ends(asker: Consumer, topic: str, numbers: list[int]) -> dict[int, int]:
-    """The offset behind the newest message, by partition. Raises `KafkaException` if the broker is away."""
-    return {
-        number: asker.get_watermark_offsets(TopicPartition(topic, number), timeout=BROKER_TIMEOUT_S, cached=False)[1]
-        for number in numbers
-    }
+    """The offset behind the newest message, by partition; 0: it holds none, or there is no such topic.
+
+    Raises `KafkaException` if the broker is away.
+    """
+    return {number: _end(asker, TopicPartition(topic, number)) for number in numbers}
+
+
+def _end(asker: Consumer, place: TopicPartition) -> int:
+    try:
+        first, end = asker.get_watermark_offsets(place, timeout=BROKER_TIMEOUT_S, cached=False)
+    except KafkaException:
+        # An unknown partition is what librdkafka calls one of a broker that is away, too; that one lists no topics.
+        missing = asker.list_topics(place.topic, timeout=BROKER_TIMEOUT_S).topics[place.topic].error
+        if missing is None or missing.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
+        return 0
+    # Nobody can read up to an end before which everything has expired.
+    return int(end) if first < end else 0
 
 
 def await_committed(asker: Consumer, topic: str, offsets: dict[int, int], deadline: float) -> None:

@@ -23,7 +23,7 @@ from app.storage.clickhouse import Patience, connect
 from app.storage.moments import require_zone
 
 CAUGHT_UP_WITHIN_S = 60.0
-"""How long the first beat of a strap may wait for the assignments that were there before it; Kafka allows 300 s."""
+"""How long the first beat of a strap may wait for what the topics held before it; Kafka allows 300 s."""
 
 _RETRY_S = 0.1
 
@@ -46,7 +46,7 @@ def stored_assignments() -> WearerBook:
 
 
 class WearerDirectory:
-    """Answers who wore a strap at a moment. Starts a thread that follows the assignment topic.
+    """Answers who wore a strap at a moment. Starts a thread that follows the topics.
 
     Raises `SystemExit` where ClickHouse stays away: the next worker reads the batch again, while any other error would
     send it to the dead letter queue. Where the table lies in a part that is corrupted, what the topic tells must do.
@@ -61,7 +61,7 @@ class WearerDirectory:
     def wearer(self, device_id: str, at_us: int) -> Wearer:
         """Who wore the strap at a moment (UTC, µs since 1970); user_id 0 and "Strap N" where nobody is registered."""
         if device_id not in self._asked:
-            # A strap's first beat waits until all that was assigned before it has been read: once a strap, not a beat.
+            # A strap's first beat waits until all that was told before it has been read: once a strap, not a beat.
             self._follower.catch_up(CAUGHT_UP_WITHIN_S)
             self._asked.add(device_id)
         return self._book.wearer(device_id, at_us)
@@ -72,28 +72,29 @@ def _end() -> NoReturn:
 
 
 class _TopicFollower(threading.Thread):
-    """Reads the assignment topic from its beginning into the book, and goes on reading."""
+    """Reads the topics of assignments and erasures from their beginning into the book, and goes on reading."""
 
     def __init__(self, book: WearerBook) -> None:
         super().__init__(name="wearer-directory", daemon=True)
         self._topic = kafka.full_name(strap_assignment_pipeline.get_stream().name)
         self._erasures = kafka.full_name(erasure_report_pipeline.get_stream().name)
-        self._consumer = kafka.consumer("wearer-directory", **{"fetch.wait.max.ms": 50})
+        # A broker that comes back with shorter topics has what was told since then at their beginning.
+        settings = {"fetch.wait.max.ms": 50, "auto.offset.reset": "earliest"}
+        self._consumer = kafka.consumer("wearer-directory", **settings)
         # A connection of its own: Moose's in-memory broker answers nothing else on one that waits for messages.
         self._asker = kafka.consumer("wearer-directory")
-        self._partitions: list[int] = []
+        self._partitions: dict[str, list[int]] = {}
+        """Of each topic, once they are followed."""
         self._book = book
         self._read = threading.Condition()
-        self._next_offset: dict[int, int] = {}
+        self._next_offset: dict[tuple[str | None, int | None], int] = {}
 
     def run(self) -> None:
+        partitions = {topic: self._partitions_of(topic) for topic in (self._topic, self._erasures)}
         self._consumer.assign(
-            [
-                TopicPartition(topic, at, OFFSET_BEGINNING)
-                for topic in (self._topic, self._erasures)
-                for at in self._partitions_of(topic)
-            ]
+            [TopicPartition(topic, at, OFFSET_BEGINNING) for topic, numbers in partitions.items() for at in numbers]
         )
+        self._partitions = partitions
         while True:
             message = self._consumer.poll(1.0)
             if message is None or message.error() is not None:
@@ -101,13 +102,12 @@ class _TopicFollower(threading.Thread):
             # Whatever is wrong with a record, those behind it count; `check_strap_assignment` says what it is.
             with contextlib.suppress(Exception):
                 (self._forget if message.topic() == self._erasures else self._take)(message)
-            if message.topic() == self._topic:
-                with self._read:
-                    self._next_offset[message.partition() or 0] = (message.offset() or 0) + 1
-                    self._read.notify_all()
+            with self._read:
+                self._next_offset[message.topic(), message.partition()] = (message.offset() or 0) + 1
+                self._read.notify_all()
 
     def catch_up(self, timeout_s: float) -> None:
-        """Wait until everything that is in the topic now has been read, at most `timeout_s`."""
+        """Wait until everything that is on the topics now has been read, at most `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while (ends := self._ends()) is None:
             if time.monotonic() > deadline:
@@ -115,17 +115,21 @@ class _TopicFollower(threading.Thread):
             time.sleep(_RETRY_S)
         with self._read:
             self._read.wait_for(
-                lambda: all(self._next_offset.get(partition, 0) >= end for partition, end in ends.items()),
+                lambda: all(self._next_offset.get(place, 0) >= end for place, end in ends.items()),
                 timeout=deadline - time.monotonic(),
             )
 
-    def _ends(self) -> dict[int, int] | None:
-        """The offset behind the newest assignment, by partition; None: the broker is away."""
+    def _ends(self) -> dict[tuple[str, int], int] | None:
+        """The offset behind the newest record, by topic and partition; None: the broker is away."""
         try:
-            self._partitions = self._partitions or kafka.partitions(self._asker, self._topic, kafka.BROKER_TIMEOUT_S)
-            return kafka.ends(self._asker, self._topic, self._partitions)
+            ends = {
+                (topic, at): end
+                for topic, numbers in self._partitions.items()
+                for at, end in kafka.ends(self._asker, topic, numbers).items()
+            }
         except KafkaException:
             return None
+        return ends or None
 
     def _partitions_of(self, topic: str) -> list[int]:
         while True:

@@ -1,7 +1,9 @@
 """A file of JSON lines, or standard output, as a sink."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -28,18 +30,34 @@ class LineSink:
 
         To standard output they do not go.
         """
-        if destination not in _BESIDE:
-            self._file.write("".join(f"{text}\n" for text in batch))
-        elif self._output is not None:
-            beside = self._output.with_suffix(_BESIDE[destination])
-            beside.write_text("".join(f"{json.dumps(json.loads(text))}\n" for text in batch))
+        with self._failing():
+            if destination not in _BESIDE:
+                self._file.write("".join(f"{text}\n" for text in batch))
+            elif self._output is not None:
+                beside = self._output.with_suffix(_BESIDE[destination])
+                beside.write_text("".join(f"{json.dumps(json.loads(text))}\n" for text in batch))
 
     def settle(self) -> None:
         """As `Sink.settle`."""
-        self._file.flush()
+        with self._failing():
+            self._file.flush()
 
     def close(self) -> None:
         """As `Sink.close`."""
-        self._file.flush()
+        self.settle()
         if self._output is not None:
-            self._file.close()
+            with self._failing():
+                self._file.close()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # no failure: whoever reads has read enough
+        except OSError as error:
+            # Or the interpreter tries once more at its end, and has its own exit code.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            place = error.filename or self._output or "standard output"
+            raise SinkError(f"{place}: {error.strerror}") from error

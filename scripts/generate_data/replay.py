@@ -77,19 +77,29 @@ def replayed_strap(
 
 
 def replayed_packets(recording: PacketRecording, start_us: int | None) -> Iterator[Record]:
-    """Raw records as they are; with `start_us` their times are shifted so that the first is heard then."""
+    """Raw records as they are; with `start_us` their times are shifted so that the first is heard then.
+
+    One that does not tell when it was heard is due with the one before it.
+    """
     clockface = Clockface()
-    shift_us: int | None = None
+    moments = (_heard_us(recording, record) for record in recording.records())
+    first_us = next((at_us for at_us in moments if at_us is not None), 0)
+    shift_us = 0 if start_us is None else start_us - first_us
+    due_us = first_us + shift_us
     for record in recording.records():
-        heard = record.get("received_at")
-        if not isinstance(heard, str):
-            yield Record(0, json.dumps(record))
-            continue
-        try:
-            at_us = to_us(datetime.fromisoformat(heard))
-        except (ValueError, TypeError) as error:
-            raise RecordingError(f"{recording.file}: received_at {heard!r} is no RFC 3339 with a zone") from error
-        if shift_us is None:
-            shift_us = 0 if start_us is None else start_us - at_us
-        at_us += shift_us
-        yield Record(at_us, json.dumps({**record, "received_at": clockface(at_us)} if shift_us else record))
+        heard_us = _heard_us(recording, record)
+        if heard_us is not None:
+            due_us = heard_us + shift_us
+            if shift_us:
+                record["received_at"] = clockface(due_us)
+        yield Record(due_us, json.dumps(record))
+
+
+def _heard_us(recording: PacketRecording, record: dict[str, object]) -> int | None:
+    heard = record.get("received_at")
+    if not isinstance(heard, str):
+        return None
+    try:
+        return to_us(datetime.fromisoformat(heard))
+    except (ValueError, TypeError) as error:
+        raise RecordingError(f"{recording.file}: received_at {heard!r} is no RFC 3339 with a zone") from error

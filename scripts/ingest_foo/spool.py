@@ -161,7 +161,6 @@ class Spool:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self.sync(now=True)
         self._let_go()
         self._lock.close()
 
@@ -181,8 +180,11 @@ class Spool:
                 raise OSError(28, "the disk is full")  # noqa: TRY301 (a short write is the same as a failing one)
         except OSError as error:
             self.trouble = error.strerror
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self._size)
+            try:
+                if os.fstat(self._file).st_size > self._size:
+                    os.ftruncate(self._file, self._size)
+            except OSError:
+                self._let_go()  # or the next line would be glued to what is left of this one
             return False
         self.trouble = None
         if self._taken:
@@ -200,20 +202,21 @@ class Spool:
 
     def _begin(self, segment: int) -> None:
         file = os.open(self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        _sync_folder(self._folder)
-        if self._file >= 0:
-            with contextlib.suppress(OSError):
-                os.fdatasync(self._file)
+        try:
+            _sync_folder(self._folder)
+        except OSError:
+            os.close(file)
+            raise
         self._let_go()
         self._file, self._writing, self._size = file, segment, 0
         self._sizes[segment] = self._lines[segment] = 0
 
     def _let_go(self) -> None:
-        """Close the segment that is written; the next record begins another one."""
+        """Close the segment that is written, forced to the disk; the next record begins another one."""
         file, self._file = self._file, -1
-        if file >= 0:
+        for finish in (os.fdatasync, os.close) if file >= 0 else ():
             with contextlib.suppress(OSError):
-                os.close(file)
+                finish(file)
 
     def _drop_oldest(self) -> None:
         oldest = min(self._sizes)
@@ -231,7 +234,7 @@ class Spool:
             if start >= self._sizes[segment]:
                 continue
             try:
-                data = _read_lines(self._path(segment), start, most)
+                data = _read_lines(self._path(segment), start, self._sizes[segment], most)
             except OSError:
                 self._failed_reads += 1
                 if self._failed_reads < READ_TRIES:
@@ -320,10 +323,13 @@ def cut_torn_line(path: Path) -> int:
     return whole
 
 
-def _read_lines(path: Path, start: int, most: int) -> list[bytes]:
+def _read_lines(path: Path, start: int, end: int, most: int) -> list[bytes]:
     with path.open("rb") as file:
         file.seek(start)
         lines = list(islice(file, most))
+    read = start + sum(map(len, lines))
+    while read > end:  # what is left of a line that failed
+        read -= len(lines.pop())
     if not lines:
         raise OSError(errno.EIO, "ends too early", str(path))
     return lines

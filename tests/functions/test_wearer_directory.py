@@ -1,22 +1,28 @@
 """Who wears what, where the database is away and the topic holds what is wrong."""
 
+import contextlib
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from app.heartrate.wearers import NOBODY, Assignment, Wearer, WearerBook
 from app.storage import clickhouse, kafka, wearer_directory
 from app.storage.clickhouse import Patience
 from app.storage.wearer_directory import WearerDirectory
 from tests.integration.packets import rfc3339
+from tests.waiting import wait_for
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AT_US = round(AT.timestamp() * 1_000_000)
 ASSIGNMENTS, ERASURES = "strap_assignment", "erasure_report"
 EVE = Wearer(1, "Eve")
+PARTITIONS = kafka.partitions
 
 
 class Told:
@@ -57,10 +63,26 @@ class Topics:
     def assign(self, partitions: list[Any]) -> None:
         assert {each.topic for each in partitions} == {ASSIGNMENTS, ERASURES}
 
+    def get_watermark_offsets(self, _place: TopicPartition, **_: Any) -> tuple[int, int]:
+        return 0, 1
+
     def poll(self, _timeout: float) -> Told:
         if not self._messages:
             raise TopicEndError
         return self._messages.pop(0)
+
+
+class Follower(wearer_directory._TopicFollower):
+    """One that ends when all is read."""
+
+    def run(self) -> None:
+        with contextlib.suppress(TopicEndError):
+            super().run()
+
+    def end(self) -> None:
+        self._consumer = Topics([])  # type: ignore[assignment]
+        self.join(10)
+        assert not self.is_alive()
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +97,11 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> list[Told]:
 
 def assignment(device_id: str, **fields: Any) -> bytes:
     record = {"device_id": device_id, "user_id": 1, "user_name": "Eve", "assigned_at": rfc3339(AT), **fields}
+    return json.dumps(record).encode()
+
+
+def report(**fields: Any) -> bytes:
+    record = {"erasure_id": "x", "user_id": 1, "erased_at": rfc3339(AT), "removed": {}, **fields}
     return json.dumps(record).encode()
 
 
@@ -104,13 +131,12 @@ def test_a_wrong_record_holds_up_none_behind_it(what: str, no_broker: list[Told]
         follower.run()
     assert book.wearer("7", AT_US) == EVE
     assert book.wearer("8", AT_US).user_id == NOBODY
-    assert follower._next_offset == {0: 3}, "a strap's first beat waits until all is read"
+    assert follower._next_offset == {(ASSIGNMENTS, 0): 3}, "a strap's first beat waits until all is read"
 
 
 def test_a_wrong_report_of_an_erasure_holds_up_none_behind_it(no_broker: list[Told]) -> None:
-    report = {"erasure_id": "x", "user_id": 1, "erased_at": rfc3339(AT), "removed": {}}
     no_broker += [
-        Told(ERASURES, 0, json.dumps({**report, "erased_at": "2026-11-21T12:00:00"}).encode()),
+        Told(ERASURES, 0, report(erased_at="2026-11-21T12:00:00")),
         Told(ERASURES, 1, b"\xff"),
         Told(ASSIGNMENTS, 0, assignment("7")),
     ]
@@ -118,10 +144,123 @@ def test_a_wrong_report_of_an_erasure_holds_up_none_behind_it(no_broker: list[To
     with pytest.raises(TopicEndError):
         wearer_directory._TopicFollower(book).run()
     assert book.wearer("7", AT_US) == EVE
-    no_broker.append(Told(ERASURES, 2, json.dumps(report).encode()))
+    no_broker.append(Told(ERASURES, 2, report()))
     with pytest.raises(TopicEndError):
         wearer_directory._TopicFollower(book).run()
     assert book.wearer("7", AT_US).user_id == NOBODY
+
+
+def test_a_first_beat_waits_for_erasures_as_for_assignments(
+    no_broker: list[Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_broker += [Told(ASSIGNMENTS, 0, assignment("7")), Told(ERASURES, 0, report())]
+    forget = wearer_directory._TopicFollower._forget
+
+    def slowly(follower: wearer_directory._TopicFollower, message: Any) -> None:
+        time.sleep(0.3)
+        forget(follower, message)
+
+    monkeypatch.setattr(wearer_directory._TopicFollower, "_forget", slowly)
+    book = WearerBook()
+    follower = Follower(book)
+    follower.start()
+    follower.catch_up(10)
+    assert book.knows("7")
+    assert book.wearer("7", AT_US).user_id == NOBODY
+    follower.end()
+
+
+def test_what_has_expired_is_not_waited_for(no_broker: list[Told], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports are rare: a week after the last one its topic is empty, and its end stays where it was."""
+    no_broker.append(Told(ASSIGNMENTS, 0, assignment("7")))
+    bounds = {ASSIGNMENTS: (0, 1), ERASURES: (5, 5)}
+    monkeypatch.setattr(Topics, "get_watermark_offsets", lambda _, place, **__: bounds[place.topic])
+    assert caught_up() == EVE
+
+
+def caught_up() -> Wearer:
+    """Who wears strap 7 after a first beat's wait, which is over long before it must be."""
+    book = WearerBook()
+    follower = Follower(book)
+    follower.start()
+    began = time.monotonic()
+    follower.catch_up(60)
+    assert time.monotonic() - began < 20
+    follower.end()
+    return book.wearer("7", AT_US)
+
+
+# --- on librdkafka: a broker of its own, made for tests
+
+
+@pytest.fixture
+def broker(no_broker: list[Told], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    assert not no_broker
+    holder = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (told,) = holder.list_topics(timeout=10).brokers.values()
+    address = f"{told.host}:{told.port}"
+    monkeypatch.setattr(kafka, "partitions", PARTITIONS)
+    monkeypatch.setattr(kafka, "consumer", lambda group, **settings: consumer_of(address, group, settings))
+    yield address
+    holder.flush()
+
+
+def consumer_of(address: str, group: str, settings: dict[str, Any]) -> Consumer:
+    given = {"bootstrap.servers": address, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+    return Consumer({**given, **settings})
+
+
+def tell(address: str, topic: str, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": address, "log_level": 0})
+    producer.produce(topic, partition=0, value=value)
+    assert producer.flush(10) == 0
+
+
+def test_a_topic_that_is_missing_or_empty_is_not_waited_for(broker: str) -> None:
+    tell(broker, ASSIGNMENTS, assignment("7"))
+    assert caught_up() == EVE
+    Producer({"bootstrap.servers": broker, "log_level": 0}).list_topics(ERASURES, timeout=10)
+    assert caught_up() == EVE
+
+
+def test_a_topic_that_comes_later_is_followed(broker: str) -> None:
+    tell(broker, ASSIGNMENTS, assignment("7"))
+    book = WearerBook()
+    follower = Follower(book)
+    follower.start()
+    follower.catch_up(60)
+    tell(broker, ERASURES, report())
+    wait_for(lambda: book.wearer("7", AT_US).user_id == NOBODY, "the erasure", 30)
+    follower.end()
+
+
+def test_a_broker_that_is_away_is_not_taken_for_one_without_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (told,) = holder.list_topics(timeout=10).brokers.values()
+    address = f"{told.host}:{told.port}"
+    asker = consumer_of(address, "test", {})
+    tell(address, ASSIGNMENTS, assignment("7"))
+    assert kafka.ends(asker, ASSIGNMENTS, [0]) == {0: 1}
+    monkeypatch.setattr(kafka, "BROKER_TIMEOUT_S", 1.0)
+    del holder
+    with pytest.raises(KafkaException):
+        wait_for(lambda: kafka.ends(asker, ASSIGNMENTS, [0]) != {0: 1}, "an error", 10)
+
+
+def test_what_a_broker_that_came_back_with_a_shorter_topic_was_told_is_read(
+    broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(broker, ASSIGNMENTS, assignment("7"))
+    # As far as it had read of the broker that is gone.
+    monkeypatch.setattr(wearer_directory, "OFFSET_BEGINNING", 10)
+    book = WearerBook()
+    follower = Follower(book)
+    follower.start()
+    wait_for(lambda: book.wearer("7", AT_US) == EVE, "the assignment", 20)
+    follower.end()
+
+
+# --- where the database is away
 
 
 class Idle:

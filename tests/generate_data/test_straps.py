@@ -19,7 +19,7 @@ from app.heartrate.effort import Sex
 from app.heartrate.hr_max import tanaka
 from app.heartrate.pages import BatteryPage, PreviousBeatPage, decode_page, parse_payload
 from app.heartrate.profiles import Profile, check_profile
-from scripts.delivery.records import Record
+from scripts.delivery.records import Clockface, Record
 from scripts.generate_data import heart, recordings, replay
 from scripts.generate_data.group import synthetic_group
 from scripts.generate_data.radio import Air, Radio
@@ -240,3 +240,19 @@ def test_a_pause_in_the_recording_is_silence(tmp_path: Path) -> None:
     assert {math.ceil(beat.time_us / 1_000_000) for beat in beats} == set(seconds)
     across = [beat for beat in beats if beat.rr_ticks is None]
     assert len(across) == 2  # the very first, and the first after the pause: nobody knows how long that one took
+
+
+@pytest.mark.parametrize(("start_us", "shift_us"), [(None, 0), (START_US + 5_000_000, 5_000_000)])
+def test_a_packet_without_a_moment_is_due_with_the_one_before_it(
+    tmp_path: Path, start_us: int | None, shift_us: int
+) -> None:
+    file = tmp_path / "packets.jsonl"
+    heard = [None, START_US, None, START_US + 1_000_000]
+    packets = [{"ant_hr_packet": "00"} | ({"received_at": Clockface()(at_us)} if at_us else {}) for at_us in heard]
+    file.write_text("".join(f"{json.dumps(packet)}\n" for packet in packets))
+    records = list(replay.replayed_packets(recordings.PacketRecording(file), start_us))
+    assert [record.at_us - START_US - shift_us for record in records] == [0, 0, 0, 1_000_000]
+    told = [json.loads(record.text).get("received_at") for record in records]
+    assert told == [Clockface()(at_us + shift_us) if at_us else None for at_us in heard]
+    file.write_text('{"ant_hr_packet": "00"}\n' * 2)
+    assert len({record.at_us for record in replay.replayed_packets(recordings.PacketRecording(file), start_us)}) == 1

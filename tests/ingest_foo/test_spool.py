@@ -348,6 +348,74 @@ def test_a_disk_that_takes_nothing_is_tried_with_little(
     assert list(drain(spool)) == [f"raw {number:06d}" for number in range(5001)]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_nothing_is_glued_to_what_is_left_of_a_line_that_failed(
+    tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, *, restarted: bool
+) -> None:
+    spool = opened(tmp_path)
+    spool.append("raw", "{0}")
+    real = os.write
+
+    def torn(file: int, data: bytes) -> int:
+        real(file, data[:4])
+        raise OSError(errno.EIO, "Input/output error")
+
+    def refuse(_file: int, _size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", torn)
+        patch.setattr(os, "ftruncate", refuse)
+        spool.append("raw", "{1}")
+    assert trouble(spool)
+    spool.append("raw", "{2}")
+    assert (trouble(spool), spool.in_memory) == (False, 0)
+    if restarted:
+        crash(spool)
+        spool = opened(tmp_path)
+    assert list(drain(spool)) == ["raw {0}", "raw {1}", "raw {2}"]
+    assert (spool.pending, spool.dropped) == (0, 0)
+
+
+def test_a_disk_that_takes_nothing_and_cuts_nothing_gets_no_segment_a_record(
+    tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(tmp_path)
+    spool.append("raw", "{0}")
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        patch.setattr(os, "ftruncate", refuse)
+        for number in range(1, 10):
+            spool.append("raw", f"{{{number}}}")
+    spool.append("raw", "{10}")
+    assert len(list(tmp_path.glob("*.log"))) == 1
+    assert list(drain(spool)) == [f"raw {{{number}}}" for number in range(11)]
+
+
+def test_a_segment_that_cannot_be_begun_keeps_no_file_open(
+    tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = opened(tmp_path, LIMIT, 20)
+    spool.append("raw", "000000")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def refuse(_folder: Path) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "_sync_folder", refuse)
+        for number in range(1, 20):
+            spool.append("raw", f"{number:06d}")
+        assert (spool.trouble, spool.in_memory) == ("Too many open files", 19)
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+    spool.append("raw", "000020")
+    assert list(drain(spool)) == [f"raw {number:06d}" for number in range(21)]
+
+
 def test_a_segment_that_is_full_is_forced_to_the_disk(
     tmp_path: Path, opened: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
