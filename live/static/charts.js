@@ -7,6 +7,7 @@ const FONT = "12px system-ui, sans-serif";
 const LEAST_SPAN_S = 10;
 const probe = el("span", { hidden: true });
 document.body.append(probe);
+const removals = new Map();
 
 /** The colour of a CSS custom property, resolved for the theme of now. */
 export function color(name) {
@@ -40,12 +41,20 @@ function axis() {
   };
 }
 
-/** Draws a chart that fills its place and follows the theme. */
+/** Draws a chart that fills its place, instead of the one before, and follows the theme. */
 export function draw(place, options, data) {
+  removals.get(place)?.();
   const size = () => ({ width: Math.max(50, place.clientWidth), height: Math.max(40, place.clientHeight) });
   const chart = new uPlot({ ...size(), legend: { show: false }, ...options }, data, place);
-  new ResizeObserver(() => chart.setSize(size())).observe(place);
-  addEventListener("themechange", () => chart.redraw(false));
+  const observer = new ResizeObserver(() => chart.setSize(size()));
+  const repaint = () => chart.redraw(false);
+  observer.observe(place);
+  addEventListener("themechange", repaint);
+  removals.set(place, () => {
+    observer.disconnect();
+    removeEventListener("themechange", repaint);
+    chart.destroy();
+  });
   return chart;
 }
 
@@ -65,7 +74,7 @@ export function zoomTogether(charts, start, end, toolbar) {
     show(from, from + span);
   };
   const button = (text, action) => el("button", { type: "button", onclick: action }, text);
-  toolbar.append(
+  toolbar.replaceChildren(
     button("Zoom in", () => change(0.5, 0)),
     button("Zoom out", () => change(2, 0)),
     button("Earlier", () => change(1, -0.5)),

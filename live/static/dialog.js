@@ -16,7 +16,10 @@ export function openDialog(title, fill) {
   const dialog = el("dialog", { "aria-labelledby": id }, el("header", {}, el("h2", { id }, title), close));
   const filled = fill(dialog);
   dialog.append(el("div", { class: "content" }, filled.content));
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  let pressed = false;
+  dialog.addEventListener("pointerdown", (event) => (pressed = isBeside(dialog, event)));
+  // Where text is selected beyond the dialog, the click is told to it, too.
+  dialog.addEventListener("click", (event) => pressed && isBeside(dialog, event) && dialog.close());
   dialog.addEventListener("close", () => {
     filled.close?.();
     dialog.remove();
@@ -26,6 +29,11 @@ export function openDialog(title, fill) {
   dialog.showModal();
   dialog.querySelector("[data-first]")?.focus();
   return dialog;
+}
+
+function isBeside(dialog, { target, clientX: x, clientY: y }) {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return target === dialog && (x < left || x > right || y < top || y > bottom);
 }
 
 /** Where a dialog says what went wrong. */

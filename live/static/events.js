@@ -5,6 +5,7 @@ import { observeServerNow } from "/static/clock.js";
 const SILENCE_MS = 5000;
 const DOUBT_MS = 1500;
 const RETRY_MS = 800;
+const ASK_MS = 5000;
 
 /** Key to value, as in docs/live.md. */
 export const parts = new Map();
@@ -15,6 +16,7 @@ let source = null;
 let lastId = null;
 let heardAt = 0;
 let retry = 0;
+let askedAt = 0;
 
 /** Calls `tell(keys)` with the changed keys that begin with one of the prefixes. Returns how to stop it. */
 export function subscribe(prefixes, tell) {
@@ -55,10 +57,20 @@ function open() {
 }
 
 function lose() {
+  // A stream that was refused is closed; one whose network or server is away would be tried again by the browser.
+  if (source.readyState === EventSource.CLOSED) askForEntry();
   source.close();
   show("reconnecting");
   clearTimeout(retry);
   retry = setTimeout(open, RETRY_MS * (0.5 + Math.random()));
+}
+
+/** Where this very page is no longer to be had without a token, loading it again shows the form for it. */
+async function askForEntry() {
+  if (Date.now() - askedAt < ASK_MS) return;
+  askedAt = Date.now();
+  const answer = await fetch(location.href, { method: "HEAD" }).catch(() => null);
+  if (answer?.status === 401) location.reload();
 }
 
 function take(event, whole) {

@@ -2,7 +2,6 @@
 
 const ASPECT = 1.4;
 const GAP_SHARE = 0.008;
-const phone = matchMedia("(max-width: 600px)");
 
 /** Columns and rows for which the largest ASPECT box fits a cell; fewer empty cells where that is equal. */
 export function bestGrid(count, width, height) {
@@ -21,11 +20,10 @@ export function keepFitted(container) {
     const { columns, rows } = bestGrid(container.children.length, container.clientWidth, container.clientHeight);
     const gap = Math.max(4, Math.min(14, container.clientHeight * GAP_SHARE * (10 / (rows + 4))));
     container.style.gap = `${gap}px`;
-    container.style.gridTemplateColumns = phone.matches ? "" : `repeat(${columns}, minmax(0, 1fr))`;
-    container.style.gridTemplateRows = phone.matches ? "" : `repeat(${rows}, minmax(0, 1fr))`;
+    container.style.setProperty("--columns", columns);
+    container.style.setProperty("--rows", rows);
   };
   new ResizeObserver(fit).observe(container);
-  phone.addEventListener("change", fit);
   return fit;
 }
 

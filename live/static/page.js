@@ -1,12 +1,14 @@
 // What every page beside the board begins with: theme menu, connection, and loading that is tried again if it failed.
-import { Refusal } from "/static/actions.js";
+import { Refusal, getData } from "/static/actions.js";
 import { connectionText } from "/static/connection.js";
+import { attempt } from "/static/dialog.js";
 import { setText } from "/static/dom.js";
 import { parts, subscribe } from "/static/events.js";
 import { bindTheme } from "/static/prefs.js";
 
 const problem = document.querySelector("#problem");
 const failed = new Map();
+let asking = false;
 
 export function startPage() {
   bindTheme(document.querySelector("#theme"));
@@ -24,6 +26,24 @@ export async function present(load) {
     failed.set(load, error.message);
   }
   setText(problem, [...failed.values()][0] ?? "");
+}
+
+/**
+ * Does something with a person as they are at this moment: a profile is saved whole, so what another screen changed
+ * must be in the form. One click at a time; a refusal is told on the page, and nobody wants it done later.
+ */
+export async function withPerson(userId, action) {
+  if (asking) return;
+  asking = true;
+  try {
+    await attempt(problem, async () => {
+      const { entries } = await getData("people");
+      const person = entries.find(({ user_id: id }) => id === userId);
+      if (person) action(person);
+    });
+  } finally {
+    asking = false;
+  }
 }
 
 /** Title of the page and of the window. */

@@ -3,7 +3,7 @@ import { MAY_CHANGE, getData } from "/static/actions.js";
 import { el } from "/static/dom.js";
 import { connect, parts, subscribe } from "/static/events.js";
 import { UNKNOWN, hrMaxSource } from "/static/format.js";
-import { present, startPage } from "/static/page.js";
+import { present, startPage, withPerson } from "/static/page.js";
 import { openErasure, openProfile } from "/static/profile.js";
 import { ZONES } from "/static/zones.js";
 
@@ -43,21 +43,11 @@ function row(person) {
       el(
         "div",
         { class: "row", "data-changes": true },
-        action("Edit", person, () => edit(person.user_id)),
+        action("Edit", person, () => withPerson(id, (current) => openProfile(current, load))),
         action("Delete", person, () => openErasure(person, load)),
       ),
     ),
   );
-}
-
-/** A profile is saved whole, so what another screen changed meanwhile must be in the form. */
-function edit(id) {
-  present(async () => {
-    const { entries } = await getData("people");
-    show(entries);
-    const person = entries.find(({ user_id: other }) => other === id);
-    if (person) openProfile(person, load);
-  });
 }
 
 function hrMax(zones) {

@@ -1,8 +1,7 @@
 // One person's heart over a session or the last hour: heart rate in the zones, RR intervals, sums; and their privacy.
 import { getData } from "/static/actions.js";
-import { attempt } from "/static/dialog.js";
 import { el, setAttribute } from "/static/dom.js";
-import { connect, subscribe } from "/static/events.js";
+import { connect, parts, subscribe } from "/static/events.js";
 import {
   KINDS,
   UNKNOWN,
@@ -15,14 +14,18 @@ import {
   unixSeconds,
   withUnit,
 } from "/static/format.js";
-import { present, setTitle, startPage, subject } from "/static/page.js";
+import { present, setTitle, startPage, subject, withPerson } from "/static/page.js";
 import { drawHeartRate, drawIntervals } from "/static/person-charts.js";
 import { openErasure, openProfile } from "/static/profile.js";
 import { zoomTogether } from "/static/charts.js";
 
+const STORED_MS = 3000;
 const find = (selector) => document.querySelector(selector);
 const userId = Number(subject());
 const sessionId = new URLSearchParams(location.search).get("session");
+let updatedAt;
+
+const load = () => present(loadHistory);
 
 function question() {
   if (sessionId !== null) return `session=${encodeURIComponent(sessionId)}`;
@@ -117,13 +120,15 @@ async function loadSessions() {
   menu.value = sessionId ?? "";
 }
 
-/** Does something with the profile as it is at this moment. */
-function withProfile(action) {
-  return attempt(find("#problem"), async () => {
-    const { entries } = await getData("people");
-    const person = entries.find(({ user_id: id }) => id === userId);
-    if (person) action(person);
-  });
+/** Loads again when the profile is another, from whatever screen; once more when sums can be of the stored one. */
+function notice() {
+  const now = parts.get(`person:${userId}`)?.updated_at;
+  if (now === undefined || now === updatedAt) return;
+  if (updatedAt !== undefined) {
+    load();
+    setTimeout(load, STORED_MS);
+  }
+  updatedAt = now;
 }
 
 /** Nothing of the person is left to be shown. */
@@ -137,9 +142,9 @@ function choose({ target: { value } }) {
 
 startPage();
 find("#session").addEventListener("change", choose);
-find("#edit").addEventListener("click", () => withProfile((person) => openProfile(person)));
-find("#erase").addEventListener("click", () => withProfile((person) => openErasure(person, showErased)));
-subscribe(`person:${userId}`, () => withProfile(({ user_name: name }) => setTitle(name)));
+find("#edit").addEventListener("click", () => withPerson(userId, (person) => openProfile(person)));
+find("#erase").addEventListener("click", () => withPerson(userId, (person) => openErasure(person, showErased)));
+subscribe(`person:${userId}`, notice);
 connect();
-present(loadHistory);
+load();
 present(loadSessions);

@@ -1,14 +1,21 @@
 // The straps heard, and how well: as four bars and in words.
+import { serverNow } from "/static/clock.js";
 import { el, setAttribute, setText } from "/static/dom.js";
 import { parts } from "/static/events.js";
 import { plural } from "/static/format.js";
 
 const STEPS_DBM = [-90, -82, -72];
 const WEAK_LOSS = 0.25;
+const FRESH_S = 6;
 
 /** Every strap that the server tells of. */
 export function allStraps() {
   return [...parts].filter(([key]) => key.startsWith("strap:")).map(([, strap]) => strap);
+}
+
+/** Whether what a strap says is of now: the server tells, unless the screen is cut off from it. */
+export function isFresh({ heard_at: heardAt }) {
+  return serverNow() - heardAt < FRESH_S;
 }
 
 /** An element, and `show(strap)` to bring it up to date. */

@@ -7,12 +7,11 @@ import { parts, subscribe } from "/static/events.js";
 import { bpm } from "/static/format.js";
 import { heartIcon } from "/static/icons.js";
 import { schedulePulses } from "/static/pulse.js";
-import { allStraps, signalMeter, signalText, strapCount } from "/static/signal.js";
+import { allStraps, isFresh, signalMeter, signalText, strapCount } from "/static/signal.js";
 import { noteOf, readWearer, saidOf } from "/static/tile.js";
 import { openUnknownStrap } from "/static/wearing.js";
 
 const HEARD_S = 60;
-const FRESH_S = 6;
 const cards = new Map();
 
 export function startTray(tray) {
@@ -41,7 +40,7 @@ function wearerOf(strap) {
     const wearer = readWearer(parts, who);
     return { ...wearer, hr: wearer.beat?.hr };
   }
-  const fresh = serverNow() - strap.heard_at < FRESH_S;
+  const fresh = isFresh(strap);
   return { state: fresh ? "live" : "lost", hr: fresh ? strap.hr : null };
 }
 

@@ -4,8 +4,10 @@ import { attempt, complaint, openDialog, twoClickButton } from "/static/dialog.j
 import { el, setText } from "/static/dom.js";
 import { parts, subscribe } from "/static/events.js";
 import { bpm } from "/static/format.js";
-import { allStraps, batteryText, signalText } from "/static/signal.js";
+import { allStraps, batteryText, isFresh, signalText } from "/static/signal.js";
 import { zoneTimeList } from "/static/zones.js";
+
+const NOT_TOLD_OF = { hr: null, rssi_dbm: null, loss: null };
 
 /** A strap of nobody: who wears it? */
 export function openUnknownStrap(deviceId) {
@@ -65,18 +67,24 @@ function liveFacts(deviceId) {
   const values = { "Heart rate": el("dd", {}), Signal: el("dd", {}), Battery: el("dd", {}) };
   const list = Object.entries(values).map(([term, value]) => el("div", {}, el("dt", {}, term), value));
   const show = () => {
-    const strap = parts.get(`strap:${deviceId}`);
-    if (!strap) return;
-    setText(values["Heart rate"], `${bpm(strap.hr)} bpm`);
+    const strap = parts.get(`strap:${deviceId}`) ?? NOT_TOLD_OF;
+    setText(values["Heart rate"], `${bpm(isFresh(strap) ? strap.hr : null)} bpm`);
     setText(values.Signal, signalText(strap));
     setText(values.Battery, batteryText(strap));
   };
   show();
-  return { element: el("dl", { class: "facts" }, list), close: subscribe(`strap:${deviceId}`, show) };
+  const unsubscribe = subscribe(`strap:${deviceId}`, show);
+  const timer = setInterval(show, 1000);
+  const close = () => {
+    unsubscribe();
+    clearInterval(timer);
+  };
+  return { element: el("dl", { class: "facts" }, list), close };
 }
 
-/** A field that filters the people known; a new name makes a new person. */
+/** A field that filters the people known; any name may make a new person. */
 function chooser(deviceId, done) {
+  const problem = complaint();
   const known = el("ul", { class: "people-list", "aria-label": "People known" });
   const fresh = el("button", { type: "button", class: "primary", onclick: assignNew });
   const field = el("input", { type: "text", autocomplete: "off", maxlength: 60, "data-first": true, oninput: show });
@@ -85,6 +93,7 @@ function chooser(deviceId, done) {
     { class: "fields chooser", "data-changes": true, onsubmit: enter },
     el("label", {}, "Pick a person, or type a new name", field),
     known,
+    problem,
     fresh,
   );
   let people = [];
@@ -93,35 +102,42 @@ function chooser(deviceId, done) {
   const fold = (text) => text.toLocaleLowerCase();
   const names = (person) => [person.user_name, person.alias].filter(Boolean);
   const matches = () => people.filter((person) => names(person).some((name) => fold(name).includes(fold(typed()))));
-  const exact = () => people.find((person) => names(person).some((name) => fold(name) === fold(typed())));
+  const called = (field) => people.filter((person) => fold(person[field] ?? "") === fold(typed()));
+  const label = (person) => (person.alias ? `${person.user_name} (${person.alias})` : person.user_name);
 
   function show() {
     known.replaceChildren(...matches().map((person) => el("li", {}, personButton(person))));
-    fresh.hidden = typed() === "" || Boolean(exact());
+    fresh.hidden = typed() === "";
     setText(fresh, `New person “${typed()}”`);
+    setText(problem, "");
   }
   function personButton(person) {
-    const label = person.alias ? `${person.user_name} (${person.alias})` : person.user_name;
+    const alike = people.filter((other) => fold(label(other)) === fold(label(person))).length > 1;
     const worn = person.straps.length ? `wears ${person.straps.join(", ")}` : "";
     return el(
       "button",
       { type: "button", onclick: () => done("assign", { device_id: deviceId, user_id: person.user_id }) },
-      label,
+      alike ? `${label(person)} · ${person.user_id}` : label(person),
       el("small", {}, worn),
     );
   }
   function assignNew() {
     done("assign", { device_id: deviceId, user_name: typed() });
   }
-  function enter(event) {
+  async function enter(event) {
     event.preventDefault();
-    const person = exact();
-    if (person) done("assign", { device_id: deviceId, user_id: person.user_id });
-    else if (typed()) assignNew();
+    await listed;
+    if (!typed()) return;
+    const [byName, byAlias] = [called("user_name"), called("alias")];
+    const [person, ...others] = byName.length ? byName : byAlias;
+    if (others.length) setText(problem, "Several people are called that. Pick one of them.");
+    else if (person) done("assign", { device_id: deviceId, user_id: person.user_id });
+    else assignNew();
   }
 
   show();
-  getData("people").then(({ entries }) => {
+  // Until it is there, Enter would take a person known for a new one.
+  const listed = getData("people").then(({ entries }) => {
     people = entries.sort((a, b) => a.user_name.localeCompare(b.user_name, "en"));
     show();
   }, () => {});

@@ -3,71 +3,32 @@
 The topics are away, so the board is told of hearts here.
 """
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
 from app.heartrate.profiles import Profile
-from app.heartrate.wearers import Assignment, Wearer
 from live.access import COOKIE, Tokens
-from live.board import Beat, Packet
-from live.server import create
-from live.settings import Settings
 from tests.ingest_server import Ingest
-from tests.waiting import wait_for
+from tests.live.room import Room
 
 CHANGE, LOOK = "correct horse battery", "look-but-do-not-touch"
 ADA, STRANGER = "863436", "863437"
 BUTTONS = ["Start session", "Hand back", "Change", "Ignore this strap", "Everybody has gone", "New person", "Edit"]
 
 
-class Room(uvicorn.Server):
-    """The wall's server behind tokens, with Ada and a stranger on the board."""
-
-    def __init__(self, moose: str) -> None:
-        self.app = create(Settings(moose_url=moose, broker="127.0.0.1:1", tokens=Tokens(CHANGE, LOOK)))
-        super().__init__(uvicorn.Config(self.app, port=0, log_level="critical", timeout_graceful_shutdown=1))
-        self.port = 0
-        self._thread = threading.Thread(target=self.run, daemon=True)
-        self._thread.start()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        board, now_s = self.app.state.wall.board, time.time()
-        now_us = round(now_s * 1_000_000)
-        board.take_profile(Profile(7, "Ada", hr_max_entered=200), now_us - 1)
-        board.take_assignment(ADA, Assignment(now_us - 1, Wearer(7, "Ada"), True), ignored=False)
-        board.changed_hands()
-        for strap, user_id in ((ADA, 7), (STRANGER, 0)):
-            board.take_packet(Packet(strap, "usb-1", bytes.fromhex("00ffffff00000178"), now_us, -60), now_s)
-            board.take_beat(Beat(user_id, strap, now_s - 0.3, 120, 500.0), now_s)
-        for name, begins_in_s in (("Saturday", 86_400), ("Forgotten", -100_000)):
-            start = datetime.fromtimestamp(now_s + begins_in_s, UTC).isoformat()
-            record = {"session_id": name, "name": name, "kind": "class", "started_at": start}
-            self.app.state.wall.take_session(record)
-        self.port = self.servers[0].sockets[0].getsockname()[1]
-
-    def close(self) -> None:
-        self.should_exit = True
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-
-
 @pytest.fixture
 def room(ingest: Ingest) -> Iterator[str]:
     """Its address."""
-    server = Room(ingest.url)
-    try:
-        wait_for(lambda: server.port, "the wall's server", 20)
-        yield f"http://localhost:{server.port}"
-    finally:
-        server.close()
+    with Room(ingest.url, Tokens(CHANGE, LOOK)) as server:
+        server.profile(Profile(7, "Ada", hr_max_entered=200), ADA)
+        for strap, user_id in ((ADA, 7), (STRANGER, 0)):
+            server.beat(strap, user_id, 120)
+        for name, begins_in_s in (("Saturday", 86_400), ("Forgotten", -100_000)):
+            server.session(name, time.time() + begins_in_s)
+        yield server.url
 
 
 def follow(page: Page, site: str, link: str) -> None:
