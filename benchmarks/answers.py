@@ -33,8 +33,8 @@ from app.apis.get_user_heart_rate_stats import StatsParams, get_user_heart_rate_
 from app.apis.get_user_zones import ZonesParams, get_user_zones
 from benchmarks.quantiles import quantile
 from benchmarks.stack import running
-from tests.integration.beatstream import Beatstream
-from tests.waiting import wait_for
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 
 PEOPLE = 200
 FIRST_USER, FIRST_DEVICE = 20_001, 200_001

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.quantiles import quantile
 from benchmarks.stack import running
 from benchmarks.wall import BEAT_S, FRESH_STRAPS, Group
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
 
 Beat = tuple[int, int]
 """A person's user_id, and the number of their beat."""

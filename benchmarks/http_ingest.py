@@ -31,12 +31,12 @@ from confluent_kafka import Consumer, TopicPartition
 
 from app.heartrate.profile import CHANNEL_PERIOD, CHANNEL_PERIOD_HZ
 from benchmarks.stack import running
+from harness.beatstream import REPOSITORY, Beatstream
+from harness.waiting import wait_for
 from scripts.delivery.sink import RAW
 from scripts.generate_data.group import synthetic_group
 from scripts.ingest_foo.sender import Sender, http_sink
 from scripts.ingest_foo.spool import Spool
-from tests.integration.beatstream import REPOSITORY, Beatstream
-from tests.waiting import wait_for
 
 STRAPS, LOSS, SEED = 128, 0.1, 11
 CASES = ((1, 1), (16, 1), (64, 1), (1, 10), (4, 10), (1, 100), (4, 100), (1, 1000), (4, 1000))

@@ -20,9 +20,9 @@ from app.heartrate.pages import parse_payload
 from app.heartrate.sharding import stream_of_strap
 from app.heartrate.strap_tracker import StrapTracker
 from benchmarks.stack import process_name, processor_s, running
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 from scripts.generate_data.group import synthetic_group
-from tests.integration.beatstream import Beatstream
-from tests.waiting import wait_for
 
 STRAPS, LOSS = 200, 0.1
 QUICK_S, FULL_S = 40.0, 300.0

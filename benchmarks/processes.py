@@ -19,8 +19,8 @@ import psutil
 
 from benchmarks.stack import process_name, processor_s, running
 from benchmarks.wall import Group
-from tests.integration.beatstream import REPOSITORY, Beatstream
-from tests.waiting import wait_for
+from harness.beatstream import REPOSITORY, Beatstream
+from harness.waiting import wait_for
 
 STRAPS = 60
 MB = 1_000_000

@@ -6,7 +6,7 @@ what a packet costs each process (`pipeline`) tells where they help.
 
 from benchmarks.pipeline import FULL_S, QUICK_S, Load, lost_and_doubled, through, told_on_topic, training
 from benchmarks.stack import running
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
 
 SHARDS, QUICK_SHARDS = (1, 2, 4), (2,)
 

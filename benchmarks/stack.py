@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
 
 _STREAM = re.compile(r'"name":"(\w+)"')
 _DEAD_LETTERS = "DeadLetterQueue"

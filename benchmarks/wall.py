@@ -13,10 +13,10 @@ from app.heartrate.encoder import CommonFields, encode_default
 from app.heartrate.reception import SLOT_US
 from benchmarks.quantiles import quantile
 from benchmarks.stack import running
+from harness.beatstream import Beatstream
+from harness.chromium import chromium
+from harness.live import LiveServer
 from scripts.delivery.records import Clockface
-from tests.chromium import chromium
-from tests.integration.beatstream import Beatstream
-from tests.integration.live import LiveServer
 
 FRESH_STRAPS, BUSY_STRAPS, SCREENS = 60, 100, 200
 BEAT_S = 0.6

@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos.load import Load, running
 from chaos.stack import Stack
-from tests.waiting import wait_for
+from harness.waiting import wait_for
 
 BEFORE_S, AFTER_S = 8.0, 8.0
 """How long the load is heard before a fault, and after the recovery from it."""

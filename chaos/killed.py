@@ -9,7 +9,7 @@ from chaos.fault import Outcome, disturbed, fault
 from chaos.load import Load
 from chaos.poison import letters
 from chaos.stack import Stack
-from tests.integration.live import Screen
+from harness.live import Screen
 
 WORKERS = {
     "raw_to_processed": "function raw_ant_hr_packet",

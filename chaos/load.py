@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 from chaos.group import SECOND_US, Comparison, Group
 from chaos.stack import Stack
+from harness.waiting import wait_for
 from scripts.delivery.sink import ASSIGNMENT, RAW
 from scripts.ingest_foo.sender import Sender, http_sink
 from scripts.ingest_foo.spool import Spool
-from tests.waiting import wait_for
 
 STRAPS = 60
 DELIVERED_WITHIN_S = 120.0

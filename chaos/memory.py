@@ -6,7 +6,7 @@ import time
 from chaos.fault import Outcome, fault
 from chaos.load import STRAPS, running
 from chaos.stack import Stack
-from tests.waiting import wait_for
+from harness.waiting import wait_for
 
 HOURS = float(os.environ.get("CHAOS_HOURS", "0.5"))
 """Of class. `CHAOS_HOURS=8`: a day, which takes longer than all other faults together."""

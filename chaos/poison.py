@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from chaos.fault import Outcome, disturbed, fault
 from chaos.load import Load
 from chaos.stack import Stack
-from tests.waiting import wait_for
+from harness.waiting import wait_for
 
 STREAMS: dict[str, dict[str, Any]] = {
     "raw_ant_hr_packet": {"device_id": "99901", "packet_count": 1, "ant_hr_packet": "04ff0a14ce180764"},

@@ -12,8 +12,8 @@ from chaos.fault import AFTER_S, BEFORE_S, RECOVERY_TIMEOUT_S, Outcome, fault
 from chaos.group import Expected, told
 from chaos.load import STRAPS
 from chaos.stack import Stack
-from tests.integration.receiver import Receiver
-from tests.waiting import wait_for
+from harness.receiver import Receiver
+from harness.waiting import wait_for
 
 CLOCK_STEP_S = 3600
 STEPPED_AFTER_S = 10

@@ -7,7 +7,7 @@ import httpx
 import psutil
 
 from benchmarks.stack import process_name
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
 
 
 class Stack(Beatstream):

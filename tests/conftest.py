@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser
 
-from tests.chromium import NoChromiumError, chromium
+from harness.chromium import NoChromiumError, chromium
 from tests.ingest_server import Ingest
 
 # However busy this machine is.

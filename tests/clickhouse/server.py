@@ -1,14 +1,14 @@
 """A ClickHouse server of ours in a subprocess, on a free port and a folder of its own."""
 
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 
-from tests.waiting import wait_for
+from harness.ports import free_port
+from harness.waiting import wait_for
 
 USER, PASSWORD = "panda", "pandapass"
 
@@ -30,9 +30,7 @@ class Server:
     """The server. `start` it as often as needed; the data stays."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.config = folder / "config.xml"
         self.config.write_text(CONFIG.format(port=self.port, folder=folder))

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.waiting import wait_for
 from scripts.delivery.http import HttpSink
 from scripts.delivery.keys import API, INGEST, KeyFormatError, key, without_password
 from scripts.delivery.sink import RAW, SinkError
 from tests.ingest_server import Ingest
-from tests.waiting import wait_for
 
 TOKEN, API_TOKEN = "5f0ca7be.77aa12", "90ab12cd.11ee22"
 BASIC = "Basic " + base64.b64encode(b"usb-1:heard").decode()

@@ -22,7 +22,7 @@ from app import moose_runner
 from app.datamodels.stream_record import RejectedRecordError
 from app.datamodels.unified_hr_packet import UnifiedHRPacket
 from app.moose_runner import RUNNER, RunnerConsumer, RunnerProducer, make_fast, name_nobody, use_librdkafka
-from tests.waiting import wait_for
+from harness.waiting import wait_for
 
 RECORD = UnifiedHRPacket(
     user_id=7,

@@ -15,8 +15,8 @@ from app.heartrate.wearers import NOBODY, Assignment, Wearer, WearerBook
 from app.storage import clickhouse, kafka, wearer_directory
 from app.storage.clickhouse import Patience
 from app.storage.wearer_directory import WearerDirectory
+from harness.waiting import wait_for
 from tests.integration.packets import rfc3339
-from tests.waiting import wait_for
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AT_US = round(AT.timestamp() * 1_000_000)

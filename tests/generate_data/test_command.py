@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import wait_for
 from tests.ingest_server import Ingest
-from tests.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "scripts.generate_data"]
 

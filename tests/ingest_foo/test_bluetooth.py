@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 
+from harness.waiting import wait_for
 from scripts.ingest_foo.bluetooth import BluetoothSource, Notification
 from scripts.ingest_foo.clock import ReceiverClock
 from scripts.ingest_foo.emulator import bluetooth as emulated
 from scripts.ingest_foo.emulator.bluetooth import EmulatedScanner, backends, emulated_straps
-from tests.waiting import wait_for
 
 
 class Air:

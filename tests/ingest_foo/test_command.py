@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import wait_for
 from scripts.generate_data.group import members
 from scripts.generate_data.radio import Air
 from scripts.ingest_foo.stick.usb_stick import UDEV_RULE
 from tests.ingest_server import Ingest
-from tests.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "scripts.ingest_foo"]
 NOWHERE = "http://127.0.0.1:9"

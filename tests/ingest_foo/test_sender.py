@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import wait_for
 from scripts.delivery.sink import PROFILE, RAW, ServerGoneError, SinkError
 from scripts.ingest_foo import sender as sender_module
 from scripts.ingest_foo.sender import RejectedRecords, Sender
 from scripts.ingest_foo.spool import Batch, Spool
-from tests.waiting import wait_for
 
 
 class Taken:

@@ -12,6 +12,7 @@ import usb.core
 from openant.devices import ANTPLUS_NETWORK_KEY
 
 from app.heartrate.profile import CHANNEL_PERIOD, DEVICE_TYPE
+from harness.waiting import wait_for
 from scripts.ingest_foo.ant.frames import encode_frame
 from scripts.ingest_foo.ant.messages import RF_FREQUENCY, Code, Extended, MessageId
 from scripts.ingest_foo.clock import ReceiverClock
@@ -23,7 +24,6 @@ from scripts.ingest_foo.stick.openant_link import StickNode, usb_trouble
 from scripts.ingest_foo.stick.receiver import Packet
 from scripts.ingest_foo.stick.supervisor import StickState, Supervisor
 from scripts.ingest_foo.stick.usb_stick import holder, sticks
-from tests.waiting import wait_for
 
 ADA, BRAM = 863_436, 13 << 16 | 11_468
 TWIN = 5 << 16 | 11_468

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.beatstream import Beatstream
-from tests.integration.live import LiveServer
+from harness.beatstream import Beatstream
+from harness.live import LiveServer
 
 EMPTY_QUESTIONS: dict[str, dict[str, str]] = {
     "getLatestUserHeartRates": {},

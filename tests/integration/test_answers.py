@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 from tests.integration.conftest import EMPTY_QUESTIONS
 from tests.integration.packets import beats, packet, rfc3339
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

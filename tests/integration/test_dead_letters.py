@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
 from tests.integration.packets import beats, packet
 
 pytestmark = pytest.mark.stack

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.beatstream import REPOSITORY, Beatstream
+from harness.beatstream import REPOSITORY, Beatstream
+from harness.waiting import wait_for
 from tests.integration.packets import beats, packet
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

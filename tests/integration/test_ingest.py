@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from app.heartrate.ble import decode_measurement
+from harness.beatstream import Beatstream
+from harness.receiver import Receiver
+from harness.waiting import wait_for
 from scripts.ingest_foo.emulator.air import STRONGEST_DBM, WEAKEST_DBM
-from tests.integration.beatstream import Beatstream
 from tests.integration.gate import Gate
 from tests.integration.packets import rfc3339
-from tests.integration.receiver import Receiver
-from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

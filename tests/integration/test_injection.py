@@ -6,9 +6,9 @@ import pytest
 from moose_lib.dmv2.registry import get_apis
 
 import app.main  # noqa: F401 (declares every API)
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 from tests.integration.packets import beats, rfc3339
-from tests.waiting import wait_for
 
 VICTIM, STRAP = 9301, "793001"
 NAME = "Vera Victim"

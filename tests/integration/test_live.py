@@ -13,10 +13,10 @@ import fitdecode
 import jsonschema
 import pytest
 
-from tests.integration.beatstream import Beatstream
-from tests.integration.live import LiveServer, Screen, watching
+from harness.beatstream import Beatstream
+from harness.live import LiveServer, Screen, watching
+from harness.waiting import wait_for
 from tests.integration.packets import heart, packet, rfc3339
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

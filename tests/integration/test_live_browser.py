@@ -18,11 +18,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from app.heartrate.encoder import CommonFields, encode_default
-from tests.integration.beatstream import REPOSITORY, Beatstream
+from harness.beatstream import REPOSITORY, Beatstream
+from harness.live import LiveServer, watching
+from harness.waiting import wait_for
 from tests.integration.gate import Gate
-from tests.integration.live import LiveServer, watching
 from tests.integration.packets import rfc3339
-from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 

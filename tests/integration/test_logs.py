@@ -7,9 +7,9 @@ from urllib.parse import unquote_plus
 import httpx
 import pytest
 
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 from tests.integration.packets import beats
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from app.heartrate.sharding import stream_of_shard
+from harness.beatstream import REPOSITORY, Beatstream
+from harness.waiting import wait_for
 from scripts.operate.broker import Broker, Place
 from scripts.operate.cli import cli
 from scripts.operate.desk import Desk, Outcome
 from scripts.operate.pipeline import DEAD_LETTERS, STREAMS, streams
 from scripts.operate.settings import Settings, load
-from tests.integration.beatstream import REPOSITORY, Beatstream
 from tests.integration.packets import beats, packet
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

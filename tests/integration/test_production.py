@@ -20,10 +20,11 @@ import pytest
 
 from app.datamodels.stream_record import WHEN_STORED
 from app.heartrate.retention import variable
+from harness.beatstream import READY_TIMEOUT_S, Beatstream, lay_out
+from harness.ports import free_ports
+from harness.waiting import wait_for
 from stack.processes import MARK
-from tests.integration.beatstream import READY_TIMEOUT_S, Beatstream, _free_ports, _lay_out
 from tests.integration.packets import beats, rfc3339
-from tests.waiting import wait_for
 
 DATABASE, NAMESPACE, KEYS_IN_REDIS = "production", "production", "PRODUCTION"
 STRAP, ADA = "770017", 7001
@@ -40,7 +41,7 @@ class Production:
         self.beatstream = beatstream
         self.mark = str(folder / "production")
         self.project = folder / "project"
-        ports = _free_ports("http", "management", "proxy")
+        ports = free_ports("http", "management", "proxy")
         self.management = f"http://127.0.0.1:{ports['management']}"
         programs = Path(sys.executable).parent
         self.env = {
@@ -65,7 +66,7 @@ class Production:
             variable("unified_hr_packet"): "365",
         }
         self._process: subprocess.Popen[bytes] | None = None
-        _lay_out(self.project)
+        lay_out(self.project)
         made = {kind: self._key() for kind in KINDS}
         self.tokens = {kind: token for kind, (token, _) in made.items()}
         self.env["MOOSE_INGEST_API_KEY"] = made["INGEST"][1]

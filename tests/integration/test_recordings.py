@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.beatstream import REPOSITORY, Beatstream
+from harness.beatstream import REPOSITORY, Beatstream
 
 pytestmark = pytest.mark.stack
 

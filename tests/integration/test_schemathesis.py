@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from ruamel.yaml import YAML
 from schemathesis.checks import not_a_server_error
 
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 from tests.integration.packets import packet
-from tests.waiting import wait_for
 
 TIMEOUT_S = 10
 

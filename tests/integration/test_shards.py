@@ -2,7 +2,7 @@
 
 from app.heartrate.sharding import stream_of_strap
 from benchmarks.pipeline import told_on_topic, training
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
 
 STRAPS, SECONDS = 20, 90.0
 START_US = 1_795_200_000_000_000

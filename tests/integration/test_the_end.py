@@ -20,9 +20,9 @@ import pytest
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 
 from app.heartrate.retention import USUAL_DAYS, variable
-from tests.integration.beatstream import Beatstream
+from harness.beatstream import Beatstream
+from harness.waiting import wait_for
 from tests.integration.packets import beats, rfc3339
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -12,11 +12,11 @@ import uvicorn
 
 from app.heartrate.profiles import Profile
 from app.heartrate.wearers import Assignment, Wearer
+from harness.waiting import wait_for
 from live.access import Tokens
 from live.board import Beat, Board, Packet
 from live.server import create
 from live.settings import Settings
-from tests.waiting import wait_for
 
 
 class Room(uvicorn.Server):

@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from app.heartrate.profiles import Profile
+from harness.waiting import wait_for
 from live.access import Tokens
 from tests.ingest_server import Ingest
 from tests.live.room import Room
-from tests.waiting import wait_for
 
 ADA, STRANGER, OTHER = "863436", "863437", "863438"
 MOOSE_IS = "well => import('/static/events.js').then(({parts}) => parts.get('link').moose === well)"

@@ -6,7 +6,6 @@ Where there is none and it cannot be installed (Debian: nginx-light) these are s
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -19,9 +18,10 @@ from typing import ClassVar
 import httpx
 import pytest
 
+from harness.debian import install
+from harness.ports import free_port
+from harness.waiting import wait_for
 from scripts.delivery.http import HttpSink
-from tests.debian import install
-from tests.waiting import wait_for
 
 NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 DOMAIN = "wall.example"
@@ -91,12 +91,6 @@ class Proxy:
             # As it stands: httpx would tidy it up.
             extensions={"sni_hostname": DOMAIN, "target": path.encode()},
         )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.beatstream import REPOSITORY
+from harness.waiting import wait_for
 from stack import launcher, processes
-from tests.integration.beatstream import REPOSITORY
-from tests.waiting import wait_for
 
 READY_WITHIN_S = ENDED_WITHIN_S = 30.0
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.integration.beatstream import REPOSITORY
+from harness.beatstream import REPOSITORY
 
 LEAN = REPOSITORY / "stack" / "lean"
 

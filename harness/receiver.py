@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.integration.beatstream import REPOSITORY
+from harness.beatstream import REPOSITORY
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Receiver:
     """Moment, CPU seconds, bytes of memory."""
 
     def start(self) -> subprocess.Popen[str]:
+        """Start it."""
         self.folder.mkdir(exist_ok=True)
         return subprocess.Popen(
             [
@@ -39,6 +40,7 @@ class Receiver:
         )
 
     def measure(self, process: subprocess.Popen[str]) -> None:
+        """Note what it has used, unless it has ended."""
         with suppress(psutil.NoSuchProcess):
             of = psutil.Process(process.pid)
             cpu, memory = of.cpu_times(), of.memory_info().rss
@@ -46,6 +48,7 @@ class Receiver:
                 self.measured.append((time.monotonic(), cpu.user + cpu.system, memory))
 
     def await_end(self, process: subprocess.Popen[str]) -> int:
+        """Its exit code; what it said is kept."""
         _, said = process.communicate(timeout=60)
         self.said.append(said)
         return process.returncode

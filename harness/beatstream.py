@@ -19,12 +19,16 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from app.heartrate.sharding import stream_of_shard
+from harness.ports import free_ports
+from harness.waiting import wait_for
 from stack.processes import MARK
-from tests.waiting import wait_for
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
+
+
+PORTS = ("http", "management", "proxy", "clickhouse", "native", "keeper", "raft", "broker", "live")
 
 
 class Beatstream:
@@ -33,9 +37,7 @@ class Beatstream:
     def __init__(self, folder: Path, *, shards: int = 1) -> None:
         self.folder = folder
         self.project = folder / "project"
-        self.ports = _free_ports(
-            "http", "management", "proxy", "clickhouse", "native", "keeper", "raft", "broker", "live"
-        )
+        self.ports = free_ports(*PORTS)
         self.url = f"http://127.0.0.1:{self.ports['http']}"
         self.live_url = f"http://127.0.0.1:{self.ports['live']}"
         self.broker = f"127.0.0.1:{self.ports['broker']}"
@@ -54,7 +56,7 @@ class Beatstream:
             "BEATSTREAM_SHARDS": str(shards),
         }
         self.raw_topics = [stream_of_shard(number) for number in range(shards)]
-        _lay_out(self.project)
+        lay_out(self.project)
         (folder / "home").mkdir()
         self._process: subprocess.Popen[str] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30.0)
@@ -84,7 +86,7 @@ class Beatstream:
         assert process.poll() is None, f"the launcher ended:\n{self.said()}\n{self.moose_log()}"
 
     def kill_launcher(self) -> None:
-        """kill -9 of the launcher alone."""
+        """Kill -9 of the launcher alone."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(STOP_TIMEOUT_S)
@@ -251,22 +253,12 @@ class Beatstream:
             consumer.close()
 
 
-def _lay_out(project: Path) -> None:
+def lay_out(project: Path) -> None:
+    """A copy of what the app is made of."""
     project.mkdir()
     shutil.copytree(REPOSITORY / "app", project / "app", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("moose.config.toml", "setup.py", "requirements.txt"):
         shutil.copy(REPOSITORY / name, project / name)
-
-
-def _free_ports(*names: str) -> dict[str, int]:
-    sockets = {name: socket.socket() for name in names}
-    try:
-        for probe in sockets.values():
-            probe.bind(("127.0.0.1", 0))
-        return {name: int(probe.getsockname()[1]) for name, probe in sockets.items()}
-    finally:
-        for probe in sockets.values():
-            probe.close()
 
 
 def _listening(port: int) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,8 +11,9 @@ from typing import Any
 
 import httpx
 
-from tests.integration.beatstream import REPOSITORY, Beatstream
-from tests.waiting import wait_for
+from harness.beatstream import REPOSITORY, Beatstream
+from harness.ports import free_port
+from harness.waiting import wait_for
 
 
 class LiveServer:
@@ -21,9 +21,7 @@ class LiveServer:
 
     def __init__(self, beatstream: Beatstream) -> None:
         self._beatstream = beatstream
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=30.0)
         self.process: subprocess.Popen[bytes] | None = None
@@ -54,7 +52,7 @@ class LiveServer:
         self.http.close()
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(10)
@@ -96,6 +94,7 @@ class Screen(threading.Thread):
         self._closing = False
 
     def run(self) -> None:
+        """Take what comes until it is closed."""
         headers = {} if self.last_event_id is None else {"Last-Event-ID": self.last_event_id}
         with suppress(httpx.HTTPError), self._client.stream("GET", f"{self._url}/events", headers=headers) as answer:
             event: dict[str, str] = {}
