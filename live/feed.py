@@ -24,7 +24,7 @@ class Feed:
         self._published = 0
         self._published_at = 0.0
         self._next: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._encoded: dict[int, bytes] = {}
+        self._encoded: dict[tuple[int, bool], bytes] = {}
         self.screens = 0
         """How many are connected."""
 
@@ -42,17 +42,24 @@ class Feed:
         """Wait until the parts are published the next time."""
         await asyncio.shield(self._next)
 
-    async def events(self, last_event_id: str | None, ending: anyio.Event | None = None) -> AsyncGenerator[bytes]:
-        """Events for one screen, until `ending`. One that reads slowly gets fewer, each with the newest values."""
+    async def events(
+        self, last_event_id: str | None, ending: anyio.Event | None = None, *, board_only: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Events for one screen, until `ending`. One that reads slowly gets fewer, each with the newest values.
+
+        `board_only`: it is not told of people whom the board does not show.
+        """
         self.screens += 1
         try:
             version = self._version_of(last_event_id)
             while ending is None or not ending.is_set():
                 upcoming, reached = self._next, self._published
                 # Screens that are up to date share one encoding.
-                event = self._encoded.get(version)
+                event = self._encoded.get((version, board_only))
                 if event is None:
-                    event = self._encoded[version] = self._encode(self._parts.since(version))
+                    changes = self._parts.since(version)
+                    event = self._encode(without_hidden(changes) if board_only else changes)
+                    self._encoded[version, board_only] = event
                 yield event
                 version = reached
                 await asyncio.shield(upcoming)
@@ -65,6 +72,13 @@ class Feed:
 
     def _encode(self, changes: Changes) -> bytes:
         return event_bytes(changes, f"{self._run}.{self._published}", time.time())
+
+
+def without_hidden(changes: Changes) -> Changes:
+    """As if hidden people were not there."""
+    hidden = [key for key, part in changes.set.items() if key.startswith("person:") and part["hidden"]]
+    shown = {key: part for key, part in changes.set.items() if key not in hidden}
+    return changes._replace(set=shown, gone=[*changes.gone, *hidden])
 
 
 def event_bytes(changes: Changes, event_id: str, now_s: float) -> bytes:

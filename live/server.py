@@ -165,7 +165,7 @@ async def events(request: Request) -> Response:
     last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
     ending = anyio.Event()
     return EventSourceResponse(
-        _wall(request).feed.events(last, ending),
+        _wall(request).feed.events(last, ending, board_only=_only_looks(request)),
         ping=3600,  # an event comes every second
         send_timeout=SLOW_SCREEN_TIMEOUT_S,
         shutdown_event=ending,
@@ -187,8 +187,7 @@ async def health(request: Request) -> Response:
 
 async def people(request: Request) -> Response:
     """Everybody known."""
-    only_looks = request.scope.get("right") is Right.LOOK
-    return JSONResponse({"entries": data.people(_wall(request), board_only=only_looks)})
+    return JSONResponse({"entries": data.people(_wall(request), board_only=_only_looks(request))})
 
 
 async def sessions(request: Request) -> Response:
@@ -249,9 +248,13 @@ def _wall(request: Request) -> Wall:
     return wall
 
 
+def _only_looks(request: Request) -> bool:
+    return request.scope.get("right") is Right.LOOK
+
+
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        if request.scope.get("right") is Right.LOOK:
+        if _only_looks(request):
             # Told in the page itself, so that nothing that cannot be done is shown even for a moment.
             text = (STATIC / name).read_text(encoding="utf-8")
             return HTMLResponse(text.replace("<html ", '<html data-may="look" ', 1))

@@ -1,9 +1,10 @@
 """Room tokens: who may look, who may change, and what is told to those who may nothing."""
 
 import asyncio
+import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,10 +13,13 @@ from starlette.routing import Route
 
 from app.heartrate.effort import Sex
 from app.heartrate.profiles import Profile
+from harness.waiting import wait_for
 from live.access import COOKIE, LOOK_DATA, MOST_WRONG, MOST_WRONG_OF_ALL, OPEN_PATHS, Tokens, Wrong, cookie_of
 from live.server import ACTIONS, create, own_names
 from live.settings import Settings
 from live.wall import Wall
+from tests.ingest_server import Ingest
+from tests.live.room import Room
 
 CHANGE, LOOK = "correct horse battery", "look but do not touch"
 BOTH = Tokens(CHANGE, LOOK)
@@ -199,6 +203,32 @@ def test_who_may_look_is_told_no_more_than_the_board_shows(wall: Wall) -> None:
         assert (await client.get("/data/sessions/x")).status_code == 404
 
     ask(BOTH, play, wall)
+
+
+def persons(events: Iterator[str]) -> tuple[set[str], set[str]]:
+    """Who is told of, and who is gone, in the next event that tells of anybody."""
+    for line in events:
+        if line.startswith("data: "):
+            told = json.loads(line.removeprefix("data: "))
+            found = [{key for key in told[part] if key.startswith("person:")} for part in ("set", "gone")]
+            if any(found):
+                return found[0], found[1]
+    raise AssertionError("the stream ended")
+
+
+@pytest.mark.parametrize(("token", "sees_hidden"), [(CHANGE, True), (LOOK, False)])
+def test_the_stream_names_nobody_hidden_to_who_may_only_look(ingest: Ingest, token: str, *, sees_hidden: bool) -> None:
+    with Room(ingest.url, BOTH) as room, httpx.Client(base_url=room.url, timeout=20) as client:
+        room.profile(Profile(8, "Bo", hidden=True), "6")
+        room.profile(Profile(7, "Ada"), "5")
+        wait_for(lambda: room.app.state.wall.board.parts.get("person:7"), "the board to know them", 20)
+        assert client.post("/enter", data={"token": token}).status_code == 303
+        with client.stream("GET", "/events") as answer:
+            events = answer.iter_lines()
+            hidden = {"person:8"} if sees_hidden else set()
+            assert persons(events)[0] == {"person:7"} | hidden
+            room.profile(Profile(7, "Ada", hidden=True), "5")
+            assert persons(events) == (({"person:7"}, set()) if sees_hidden else (set(), {"person:7"}))
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "1970-01-01T00:00:00"])
