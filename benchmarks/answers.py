@@ -32,7 +32,6 @@ from app.apis.get_user_heart_rate_history import PersonSpanParams, get_user_hear
 from app.apis.get_user_heart_rate_stats import StatsParams, get_user_heart_rate_stats
 from app.apis.get_user_zones import ZonesParams, get_user_zones
 from benchmarks.quantiles import quantile
-from benchmarks.stack import running
 from harness.beatstream import Beatstream
 from harness.waiting import wait_for
 
@@ -60,12 +59,6 @@ class Question:
     parameter_type: type[BaseModel]
     of_beats: str | None = None
     """The same question in SQL on the plain beats; only where the answer must not grow with the data."""
-
-
-def run(*, quick: bool) -> dict[str, float]:
-    """As `measure`, on a stack of its own."""
-    with running() as stack:
-        return measure(stack, quick=quick)
 
 
 def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:

@@ -7,7 +7,6 @@ the table that Moose itself writes (once a second) and its message on the topic 
 
 import asyncio
 import json
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +17,6 @@ import httpx
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.quantiles import quantile
-from benchmarks.stack import running
 from benchmarks.wall import BEAT_S, FRESH_STRAPS, Group
 from harness.beatstream import Beatstream
 
@@ -40,12 +38,6 @@ LAST_S = 5.0
 
 FIRST_RATE, RATES = 60, 120
 """`Group` sends these heart rates beat for beat, round and round."""
-
-
-def run(*, quick: bool) -> dict[str, float]:
-    """As `measure`, on a stack of its own."""
-    with running() as stack:
-        return measure(stack, quick=quick)
 
 
 def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
@@ -205,7 +197,3 @@ async def _until(condition: Callable[[], Awaitable[bool]], within_s: float) -> b
     while not (true := await condition()) and time.monotonic() < deadline:  # noqa: ASYNC110 (others' states)
         await asyncio.sleep(POLL_S)
     return true
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(quick="--quick" in sys.argv), indent=2))

@@ -9,7 +9,6 @@ the same run, at a server that reads as little as HTTP allows and answers 200 at
 """
 
 import asyncio
-import json
 import multiprocessing
 import os
 import re
@@ -30,7 +29,6 @@ import uvloop
 from confluent_kafka import Consumer, TopicPartition
 
 from app.heartrate.profile import CHANNEL_PERIOD, CHANNEL_PERIOD_HZ
-from benchmarks.stack import running
 from harness.beatstream import REPOSITORY, Beatstream
 from harness.waiting import wait_for
 from scripts.delivery.sink import RAW
@@ -64,12 +62,6 @@ class _Plan:
 
 
 QUICK, FULL = _Plan(40_000, 0.5, 20_000, 60.0, settle=False), _Plan(60_000, 3.0, 60_000, 300.0, settle=True)
-
-
-def run(*, quick: bool) -> dict[str, float]:
-    """As `measure`, on a stack of its own."""
-    with running() as stack:
-        return measure(stack, quick=quick)
 
 
 def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
@@ -309,7 +301,3 @@ def _drain(url: str, records: Sequence[str]) -> float:
 
 def _refuse(record: str, reason: str) -> None:
     raise RuntimeError(f"{reason}: {record}")
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(quick="--quick" in sys.argv), indent=2))

@@ -60,12 +60,6 @@ class Taken:
     processor_s: dict[str, float]
 
 
-def run(*, quick: bool) -> dict[str, float]:
-    """As `measure`, on a stack of its own."""
-    with running() as stack:
-        return measure(stack, quick=quick)
-
-
 def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
     """Packets a second through Beatstream and through the reference, and their ratio.
 

@@ -7,7 +7,6 @@ Memory: RSS counts what processes share in each of them, PSS once in all, USS no
 """
 
 import asyncio
-import json
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from functools import partial
 
 import psutil
 
-from benchmarks.stack import process_name, processor_s, running
+from benchmarks.stack import process_name, processor_s
 from benchmarks.wall import Group
 from harness.beatstream import REPOSITORY, Beatstream
 from harness.waiting import wait_for
@@ -36,19 +35,11 @@ REFERENCES = {"Python that imports nothing": "pass", "Python that imports moose_
 _READY = re.compile(r"^(.+?) +ready .*\((\d+\.\d) s\)$", re.MULTILINE)
 
 
-def run(*, quick: bool) -> dict[str, float]:
-    """As `measure`, on a stack of its own; unless `quick`, also its second start."""
-    with running() as stack:
-        figures = measure(stack, quick=quick)
-        if not quick:
-            stack.stop()
-            stack.start()
-            figures |= _ready(stack, "second start")
-    return figures
-
-
 def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
-    """Seconds, megabytes and shares of a core; see the names. The stack has just been started for the first time."""
+    """Seconds, megabytes and shares of a core; see the names. The stack has just been started for the first time.
+
+    Unless `quick`, it is started a second time.
+    """
     seconds = QUICK_S if quick else FULL_S
     processes = {process_name(process): process for process in stack.processes()}
     launcher = processes["moose-cli"].parent()
@@ -64,11 +55,16 @@ def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
         figures[f"processes: {name}, idle, % of a core"] = idle[name]
         figures[f"processes: {name}, {STRAPS} straps, % of a core"] = busy[name]
         figures |= _memory(name, process)
-    return figures | {
+    figures |= {
         "processes: the whole stack, PSS MB": sum(figures[f"processes: {name}, PSS MB"] for name in processes),
         "processes: the whole stack, idle, % of a core": sum(idle.values()),
         f"processes: the whole stack, {STRAPS} straps, % of a core": sum(busy.values()),
     }
+    if not quick:
+        stack.stop()
+        stack.start()
+        figures |= _ready(stack, "second start")
+    return figures
 
 
 def _ready(stack: Beatstream, which: str) -> dict[str, float]:
@@ -156,7 +152,3 @@ def _stored_more(stack: Beatstream, than: int) -> bool:
 def _stored(stack: Beatstream) -> int:
     ((rows,),) = stack.rows("SELECT count() FROM raw_ant_hr_packet")
     return int(rows)
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(quick="--quick" in sys.argv), indent=2))

@@ -4,18 +4,18 @@ Reference: one shard, in the same run. On a machine whose cores one shard fills 
 what a packet costs each process (`pipeline`) tells where they help.
 """
 
-from benchmarks.pipeline import FULL_S, QUICK_S, Load, lost_and_doubled, through, told_on_topic, training
+from benchmarks.pipeline import FULL_S, Load, lost_and_doubled, through, told_on_topic, training
 from benchmarks.stack import running
 from harness.beatstream import Beatstream
 
-SHARDS, QUICK_SHARDS = (1, 2, 4), (2,)
+SHARDS = (1, 2, 4)
 
 
-def run(*, quick: bool) -> dict[str, float]:
+def run() -> dict[str, float]:
     """Packets a second by number of shards; heartbeats lost or doubled, straps in disorder."""
-    load = training(QUICK_S if quick else FULL_S)
+    load = training(FULL_S)
     figures: dict[str, float] = {}
-    for shards in QUICK_SHARDS if quick else SHARDS:
+    for shards in SHARDS:
         with running(shards=shards) as stack:
             taken = through(stack, load)
             lost, doubled = lost_and_doubled(stack, load)
@@ -29,7 +29,7 @@ def run(*, quick: bool) -> dict[str, float]:
                 f"{what}, heartbeats doubled": float(doubled),
                 f"{what}, straps whose beats are not in order": float(_in_disorder(stack, load)),
             }
-    for shards in () if quick else SHARDS[1:]:
+    for shards in SHARDS[1:]:
         rates = [figures[f"scale-out: {count} shards, packets/s"] for count in (shards, 1)]
         figures[f"scale-out: {shards} shards, ratio to 1"] = rates[0] / rates[1]
     return figures

@@ -37,9 +37,9 @@ TYPES = {"Boolean": "Bool", "DateTime(3)": "DateTime64(3)", "DateTime(6)": "Date
 Rows = list[dict[str, Any]]
 
 
-def run(*, quick: bool) -> dict[str, float]:
+def run() -> dict[str, float]:
     """Bytes a row by table and codecs, and by column with ours."""
-    packets, processed, unified = _rows_of_a_class(600.0 if quick else 3600.0)
+    packets, processed, unified = _rows_of_a_class(3600.0)
     tables: tuple[tuple[str, str, OlapTable[Any], Rows], ...] = (
         ("a beat", "unified_hr_packet", unified_hr_packet_pipeline.get_table(), unified),
         ("a packet", "raw_ant_hr_packet", raw_ant_hr_packet_pipeline.get_table(), packets),

@@ -1,7 +1,6 @@
 """The wall on the whole stack: packet posted to number changed in a browser, and many screens at once."""
 
 import asyncio
-import json
 import threading
 import time
 from random import Random
@@ -12,7 +11,6 @@ import psutil
 from app.heartrate.encoder import CommonFields, encode_default
 from app.heartrate.reception import SLOT_US
 from benchmarks.quantiles import quantile
-from benchmarks.stack import running
 from harness.beatstream import Beatstream
 from harness.chromium import chromium
 from harness.live import LiveServer
@@ -93,12 +91,6 @@ class Group:
                 if batch:
                     await client.post("/ingest/raw_ant_hr_packet", content=f"[{','.join(batch)}]")
                 await asyncio.sleep(0.01)
-
-
-def run(*, quick: bool) -> dict[str, float]:
-    """As `measure`, on a stack of its own."""
-    with running() as stack:
-        return measure(stack, quick=quick)
 
 
 def measure(stack: Beatstream, *, quick: bool) -> dict[str, float]:
@@ -201,7 +193,3 @@ def _screens(beatstream: Beatstream, live: LiveServer, seconds: float) -> dict[s
         "screens: server, MB at first": memory_before / 1e6,
         "screens: server, MB in the end": memory_after / 1e6,
     }
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(quick=True), indent=2))
