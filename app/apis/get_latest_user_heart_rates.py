@@ -71,16 +71,22 @@ def get_latest_user_heart_rates(client: MooseClient, params: LatestParams) -> La
     entries = ask(client, _newest("", conditions), parameters, LatestEntry)
     if any(entry.user_id == NOBODY for entry in entries):
         # Seldom, and it takes ClickHouse a third longer.
-        conditions.append("(user_id != 0 OR hr_timestamp_seconds >= registered_at)")
+        conditions.append(
+            "(user_id != 0 OR hr_timestamp_seconds >= if(worn_by = 0, least(worn_since, registered_at), registered_at))"
+        )
         entries = ask(client, _newest(_WITH_REGISTRATION, conditions), parameters, LatestEntry)
     return LatestAnswer(entries=entries)
 
 
 _WITH_REGISTRATION = f"""
     LEFT JOIN (
-        SELECT device_id, max(toUnixTimestamp64Micro(stored_at)) / 1e6 AS registered_at
+        SELECT
+            device_id,
+            argMax(user_id, (coalesce(assigned_at, stored_at), stored_at)) AS worn_by,
+            toUnixTimestamp64Micro(max(coalesce(assigned_at, stored_at))) / 1e6 AS worn_since,
+            maxIf(toUnixTimestamp64Micro(stored_at), user_id > 0) / 1e6 AS registered_at
         FROM {strap_assignment_pipeline.get_table().name}
-        WHERE user_id != 0
+        WHERE user_id >= 0
         GROUP BY device_id
     ) AS straps USING (device_id)
 """  # noqa: S608 (own names)

@@ -142,8 +142,8 @@ class _Known:
         return known
 
 
-def _key(ticks: int, count: int) -> int:
-    """What a strap sends of a beat."""
+def sent_as(ticks: int, count: int) -> int:
+    """What a strap sends of a beat, as one number: its event time and its beat count."""
     return (ticks & 0xFFFF) << 8 | count & 0xFF
 
 
@@ -232,7 +232,7 @@ class BeatTracker:
             self._skip(ticks_on, beats_on, heart_rate, gap_us, received_us)
         elif beats_on and ticks_on and self._forward(ticks_on, beats_on, previous, gap_us, received_us):
             return self._advance(common, ticks_on, beats_on, heart_rate, previous, received_us)
-        elif received_us - self._seen.get(_key(time, count), received_us - LONGEST_GAP_US - 1) <= LONGEST_GAP_US:
+        elif received_us - self._seen.get(sent_as(time, count), received_us - LONGEST_GAP_US - 1) <= LONGEST_GAP_US:
             # Two straps under one number, or packets of before a restart that come late: nothing new.
             self.event = Event.LATE
             return ()
@@ -287,8 +287,11 @@ class BeatTracker:
             or beats_on * SECOND_US > allowed_us * BEATS_PER_SECOND + SECOND_US
         ):
             return False
-        if received_us - self._clock.moment_us(self._ticks + ticks_on) > LATEST_ARRIVAL_US:
+        newest_heard_us = self._seen.get(sent_as(self._ticks, self._count), received_us)
+        late_us = received_us - newest_heard_us - ticks_to_us(ticks_on)
+        if late_us > max(LATEST_ARRIVAL_US, gap_us + SECOND_US):
             # A strap off the skin repeats its last beat for minutes, and the event time has rolled over meanwhile.
+            # Where nothing was heard for as long, it is the packets that are late.
             return False
         if previous is None:
             return True
@@ -331,14 +334,14 @@ class BeatTracker:
             known = self._known.get(self._count)
             self._settled = known is not None and known.has_rr
             return ()
-        heard_us = self._seen[_key(self._ticks, self._count)]
+        heard_us = self._seen[sent_as(self._ticks, self._count)]
         back = self._back(self._count, self._ticks, previous, heard_us)
         return self._learn(self._count - 1, self._ticks - back, None, heard=False) if back else ()
 
     def _back(self, count: int, ticks: int, previous: int | None, heard_us: int) -> int:
         """How long before a beat, heard at `heard_us`, page 4 says that the one before it was; 0: it does not say."""
         back = 0 if previous is None else (ticks - previous) & 0xFFFF
-        before_us = self._seen.get(_key(ticks - back, count - 1))
+        before_us = self._seen.get(sent_as(ticks - back, count - 1))
         if before_us is not None and heard_us - before_us - ticks_to_us(back) > LATEST_ARRIVAL_US:
             return 0  # the event time has rolled over since that beat was heard
         return back
@@ -389,7 +392,7 @@ class BeatTracker:
     def _note_heard(self, common: bytes, received_us: int) -> None:
         self._common = common
         self._received_us = max(self._received_us, received_us)
-        key = _key(self._ticks, self._count)
+        key = sent_as(self._ticks, self._count)
         self._seen.pop(key, None)
         self._seen[key] = received_us
         if len(self._seen) > RING_BEATS:

@@ -23,7 +23,7 @@ from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
-from app.heartrate.beat_tracker import REVISIONS, Beat, BeatTracker
+from app.heartrate.beat_tracker import REVISIONS, Beat, BeatTracker, sent_as
 from app.heartrate.bluetooth_tracker import BluetoothTracker
 from app.heartrate.pages import parse_payload
 from app.heartrate.profile import TICKS_PER_SECOND
@@ -70,8 +70,19 @@ class Past(NamedTuple):
     """As of just before it."""
     told_again: Iterator[tuple[tuple[Beat, ...], "StoredPacket"]] = iter(())
     """Stored packets, each with its beats that are not stored. As it goes on, the tracker takes the packets."""
-    moments_us: Mapping[tuple[int, int], int] = MappingProxyType({})
-    """Moments of stored beats, also of some that came after it, by epoch and beat count."""
+    moments_us: Mapping[int, int] = MappingProxyType({})
+    """Moments of stored beats by `sent_as`, also of some that came after it."""
+
+
+class StoredBeat(NamedTuple):
+    """What of a stored beat tells whether it is news, and when it was."""
+
+    version: int
+    moment_us: int
+    ticks: int
+
+
+_NOT_STORED = StoredBeat(-1, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +242,9 @@ class StrapHistory:
             lambda: self._packets.before(device_id, packet, from_us, from_count), lambda: None
         )
         told = self._packets.patiently(
-            lambda: self._stored_beats(device_id, packet, from_us), dict[tuple[int, int], tuple[int, int]]
+            lambda: self._stored_beats(device_id, packet, from_us), dict[tuple[int, int], StoredBeat]
         )
-        moments_us = {beat: time_us for beat, (_, time_us) in told.items()}
+        moments_us = {sent_as(beat.ticks, count): beat.moment_us for (_, count), beat in told.items()}
         if since is not None and stored is not None:
             return Past(tracker, _told_again(tracker, since, told), moments_us)
         # What follows was told before.
@@ -247,16 +258,16 @@ class StrapHistory:
                 tracker.recall(beat, received_us)
         return Past(tracker, moments_us=moments_us)
 
-    def _stored_beats(
-        self, device_id: str, packet: StoredPacket, from_us: int
-    ) -> dict[tuple[int, int], tuple[int, int]]:
-        """Newest version and moment, µs, by epoch and beat count, of the beats told from a moment up to a packet.
+    def _stored_beats(self, device_id: str, packet: StoredPacket, from_us: int) -> dict[tuple[int, int], StoredBeat]:
+        """By epoch and beat count, the beats told from a moment up to a packet.
 
         And of what was told after it already, and a little before: that may have been the other receiver's packet.
         """
         rows = self._packets.query(
             f"""
-            SELECT epoch, heart_beat_count, max(revision), max(toUnixTimestamp64Micro(beat_at))
+            SELECT
+                epoch, heart_beat_count, max(revision), max(toUnixTimestamp64Micro(beat_at)),
+                max(toInt64(round(last_beat_time * {TICKS_PER_SECOND})))
             FROM {processed_ant_hr_packet_pipeline.get_table().name}
             WHERE device_id = {{device:String}} AND received_at BETWEEN
                 fromUnixTimestamp64Micro({{from_us:Int64}}) AND fromUnixTimestamp64Micro({{before_us:Int64}})
@@ -265,7 +276,7 @@ class StrapHistory:
             """,  # noqa: S608 (own table's name)
             {"device": device_id, "from_us": from_us - LATEST_US, "before_us": packet.received_at_us + AGAIN_US},
         )
-        return {(epoch, count): (version, time_us) for epoch, count, version, time_us in rows}
+        return {(epoch, count): StoredBeat(*beat) for epoch, count, *beat in rows}
 
     def _beats_before(
         self, device_id: str, packet: StoredPacket, from_us: int, from_count: int
@@ -308,11 +319,11 @@ class StrapHistory:
 
 
 def _told_again(
-    tracker: BeatTracker, packets: list[StoredPacket], told: dict[tuple[int, int], tuple[int, int]]
+    tracker: BeatTracker, packets: list[StoredPacket], told: Mapping[tuple[int, int], StoredBeat]
 ) -> Iterator[tuple[tuple[Beat, ...], StoredPacket]]:
     for payload, packet in well_formed(packets):
         beats = tracker.push(payload, packet.received_at_us)
-        news = (beat for beat in beats if beat.version > told.get((beat.epoch, beat.beat_count), (-1, 0))[0])
+        news = (beat for beat in beats if beat.version > told.get((beat.epoch, beat.beat_count), _NOT_STORED).version)
         yield tuple(news), packet
 
 

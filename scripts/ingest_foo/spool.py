@@ -153,11 +153,13 @@ class Spool:
 
     def sync(self, *, now: bool = False) -> None:
         """Force to the disk what is new, if it is time. Call it now and then, from a thread that may wait."""
-        if not self._dirty or not (now or time.monotonic() - self._synced >= SYNC_EVERY_S):
+        file = self._file
+        # A segment that was let go has been forced to the disk already.
+        if file < 0 or not self._dirty or not (now or time.monotonic() - self._synced >= SYNC_EVERY_S):
             return
         self._dirty, self._synced = False, time.monotonic()
         with contextlib.suppress(OSError):
-            os.fdatasync(self._file)
+            os.fdatasync(file)
 
     def close(self) -> None:
         """Let go of the folder."""

@@ -12,6 +12,7 @@ from app.datamodels.processed_ant_hr_packet import ProcessedAntHRPacket
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.functions.raw_to_processed import HeartbeatStage
 from app.heartrate.moments import to_us
+from app.heartrate.profile import TICKS_PER_SECOND
 from app.storage.strap_history import PacketHistory
 from tests.integration.packets import packet
 
@@ -29,10 +30,11 @@ class Tables:
 
     def query(self, sql: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
         if "max(revision)" in sql:
-            told: dict[tuple[int, int], list[tuple[int, int]]] = {}
+            told: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
             for row in self.processed:
                 if asked["from_us"] <= to_us(row.received_at) <= asked["before_us"]:
-                    told.setdefault((row.epoch, row.heart_beat_count), []).append((row.revision, to_us(row.beat_at)))
+                    beat = row.revision, to_us(row.beat_at), round(row.last_beat_time * TICKS_PER_SECOND)
+                    told.setdefault((row.epoch, row.heart_beat_count), []).append(beat)
             return [(*beat, *map(max, zip(*known, strict=True))) for beat, known in told.items()]
 
         def between(row: RawAntHRPacket | ProcessedAntHRPacket) -> bool:
@@ -132,12 +134,12 @@ def heard_by(receivers: dict[str, float], seed: int) -> list[RawAntHRPacket]:
     return [record for _, record in sorted(arrivals, key=lambda arrival: arrival[0])]
 
 
-def moments(rows: Iterable[ProcessedAntHRPacket]) -> dict[tuple[int, int], set[datetime]]:
-    """Of each beat; more than one, and it stands twice in the table."""
-    known: dict[tuple[int, int], set[datetime]] = {}
+def twice(rows: Iterable[ProcessedAntHRPacket]) -> list[float]:
+    """The beats, by the strap's clock, that have several moments and so stand twice in people's table."""
+    known: dict[float, set[datetime]] = {}
     for row in rows:
-        known.setdefault((row.epoch, row.heart_beat_count), set()).add(row.beat_at)
-    return known
+        known.setdefault(row.last_beat_time % 64, set()).add(row.beat_at)
+    return [beat for beat, moments in known.items() if len(moments) > 1]
 
 
 @pytest.mark.parametrize("again", [10, 40])
@@ -148,7 +150,7 @@ def test_what_is_read_again_keeps_its_moment(tables: Tables, seed: int, again: i
     killed = len(packets) * 2 // 3
     process(tables, packets[:killed])
     process(tables, packets[killed - again :])
-    assert [beat for beat, at in moments(tables.processed).items() if len(at) > 1] == []
+    assert twice(tables.processed) == []
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -158,7 +160,7 @@ def test_what_receivers_send_again_after_a_restart_keeps_its_moment(tables: Tabl
     process(tables, packets[:killed])
     each_again = [each for name in "AB" for each in packets[:killed] if each.receiver_id == name]
     process(tables, each_again + packets[killed:])
-    assert [beat for beat, at in moments(tables.processed).items() if len(at) > 1] == []
+    assert twice(tables.processed) == []
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -173,7 +175,31 @@ def test_a_receiver_whose_clock_differs_gives_no_beat_a_second_moment(tables: Ta
     for each in ahead:
         tables.processed += stage.process(each)
         tables.raw.append(each)
-    assert [beat for beat, at in moments(tables.processed).items() if len(at) > 1] == []
+    assert twice(tables.processed) == []
+
+
+@pytest.mark.parametrize("first", ["A", "B"])
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_receiver_that_is_always_late_gives_no_beat_a_second_moment(
+    tables: Tables, first: str, *, silent: bool
+) -> None:
+    """Also where it heard the strap first, or finds a silence by itself: it is of another epoch then."""
+    late = "A" if first == "B" else "B"
+    records = [each for each in heard_by({"A": 0.1, "B": 0.1}, 7) if each.packet_count > 2 or each.receiver_id == late]
+    if silent:
+        records = [
+            each.model_copy(update={"received_at": each.received_at + timedelta(seconds=70)})
+            if each.packet_count > BEATS // 2 and each.received_at is not None
+            else each
+            for each in records
+        ]
+    on_time = [each for each in records if each.receiver_id == first]
+    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    for each in (*on_time, *(each for each in records if each.receiver_id == late)):
+        tables.processed += stage.process(each)
+        tables.raw.append(each)
+    assert len({row.epoch for row in tables.processed}) > 1
+    assert twice(tables.processed) == []
 
 
 @pytest.mark.parametrize("seed", range(10))

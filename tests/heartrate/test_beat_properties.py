@@ -250,6 +250,24 @@ def test_a_strap_off_the_skin_repeats_its_last_beat_and_none_after_it_is_too_ear
     assert len(told) == len(moments)
 
 
+@COMMON
+@given(st.integers(1, 58))
+def test_packets_that_come_late_at_once_are_not_taken_for_another_clock(away_s: int) -> None:
+    """Without `received_at`, or from a gateway that stamps as it sends, those of a pause are all heard after it."""
+    tracker = BeatTracker()
+    told: list[Beat] = []
+    paused_us = START_US + 40 * SECOND_US
+    for number in range(150):
+        at_us = START_US + round(0.8 * SECOND_US * number)
+        waited = paused_us < at_us < paused_us + away_s * SECOND_US
+        heard_us = paused_us + away_s * SECOND_US + number if waited else at_us + 50_000
+        common = CommonFields(ticks_of(at_us), number + 1, 75)
+        told += tracker.push(encode_default(common, toggle=bool(number // 4 & 1)), heard_us)
+    assert len(told) == 150
+    assert len({beat.epoch for beat in told}) == 1
+    assert [beat.rr_ticks for beat in told[1:]] == [after.ticks - before.ticks for before, after in pairwise(told)]
+
+
 def ticks_of(at_us: int) -> int:
     """A strap's event time."""
     return round((at_us - START_US) * 1024 / SECOND_US) + 5_000
