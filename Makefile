@@ -30,7 +30,7 @@ dev: $(READY)  ## The stack and the app, without data
 
 test: lint  ## All checks; fast ones first
 	$(BIN)/pytest -m "not stack" -n 3 --dist loadfile
-	$(BIN)/pytest -m stack
+	$(BIN)/pytest -m stack --durations=20
 
 bench: $(READY)  ## Speed, as ratios in one run
 	$(BIN)/python -m benchmarks
