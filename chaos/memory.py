@@ -61,9 +61,9 @@ def memory(stack: Stack) -> Outcome:
         outcome.notes.append(f"{name}: {start:.0f} MB, then {end:.0f} MB")
         if name == BROKER:
             a_packet = (end - start) * 1e6 / packets
-            hours = (SHARED_GB * 1000 - sum(after.values())) * 1e6 / a_packet / PACKETS_PER_S / 3600
             growth = f"grows by {a_packet:.0f} MB a million packets at {PACE:.0f} times the pace"
             if PACE == 1:
+                hours = (SHARED_GB * 1000 - sum(after.values())) * 1e6 / a_packet / PACKETS_PER_S / 3600
                 growth += f": 8 GB beside {sum(after.values()) - end:.0f} MB of all else last for {hours:.0f} h"
             outcome.notes.append(f"Moose CLI, with the broker in it, {growth}")
         elif growing:

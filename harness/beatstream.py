@@ -19,6 +19,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from app.heartrate.sharding import stream_of_shard
+from harness import programs
 from harness.ports import free_ports
 from harness.waiting import wait_for
 from stack.processes import MARK
@@ -58,7 +59,7 @@ class Beatstream:
         self.raw_topics = [stream_of_shard(number) for number in range(shards)]
         lay_out(self.project)
         (folder / "home").mkdir()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30.0)
         self.empty_answers: dict[str, Any] = {}
 
@@ -66,17 +67,8 @@ class Beatstream:
 
     def start(self) -> None:
         """Start `python -m stack dev` and wait for its word that all is ready."""
-        with (self.folder / "launcher.log").open("a") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "stack", "dev"],
-                cwd=self.project,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
+        command = [sys.executable, "-m", "stack", "dev"]
+        self._process = programs.start(command, cwd=self.project, env=self.env, log=self.folder / "launcher.log")
         process, said_before = self._process, len(self.said())
         wait_for(
             lambda: process.poll() is not None or "Ready." in self.said()[said_before:],

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from app.heartrate.profiles import Profile
+from app.heartrate.wearers import LARGEST_USER_ID
 from app.heartrate.zones import ZoneScale
 from live.board import who_of
 from live.export import Heard
@@ -99,8 +100,8 @@ async def history(wall: Wall, user_id: int, span: Span) -> dict[str, Any]:
 
 
 def _check_number(user_id: int) -> None:
-    # What the column, an Int64, holds of people; Moose would refuse others at length.
-    if not 1 <= user_id < 2**63:
+    # Moose would refuse others at length.
+    if not 1 <= user_id <= LARGEST_USER_ID:
         raise _unknown_person(user_id)
 
 

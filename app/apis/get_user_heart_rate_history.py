@@ -5,7 +5,7 @@ from typing import Self
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import LARGEST_USER_ID, ask, require_at_most_a_day
+from app.apis.question import ask, require_at_most_a_day
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.datamodels.per_second_heart_rate_aggregate import (
     MEAN_RATE,
@@ -13,6 +13,7 @@ from app.datamodels.per_second_heart_rate_aggregate import (
     RATES,
     per_second_heart_rate_aggregate,
 )
+from app.heartrate.wearers import LARGEST_USER_ID
 
 DEFAULT_WINDOW_S = 3600
 

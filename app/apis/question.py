@@ -15,9 +15,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdap
 from app.storage.clickhouse import connect
 
 DAY_S = 86_400
-LARGEST_USER_ID = 2**63 - 1
-"""Of the column, an Int64; ClickHouse would take what is larger for another person's."""
-
 ON_ALL_CORES = "SETTINGS merge_tree_min_rows_for_concurrent_read = 16384, merge_tree_min_bytes_for_concurrent_read = 1"
 """ClickHouse reads less than 160 000 rows on one core; ten minutes of 200 people are 120 000."""
 

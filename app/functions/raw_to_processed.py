@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 from moose_lib import Stream
 
@@ -22,12 +23,16 @@ STATE_EVERY_BEATS = 32
 """How often a row carries the tracker's state: a restart reads at most so many beats' packets again."""
 
 
+class _Strap(NamedTuple):
+    packets: StrapTracker[BeatTracker]
+    moments: ToldMoments
+
+
 class HeartbeatStage:
     """The trackers of a stream's straps. Moose runs one process a stream, and it sees every packet of those straps."""
 
     def __init__(self, source: Stream[RawAntHRPacket]) -> None:
-        self._straps: dict[str, StrapTracker[BeatTracker]] = {}
-        self._moments: dict[str, ToldMoments] = {}
+        self._straps: dict[str, _Strap] = {}
         self._history = StrapHistory(source)
         self._rebuilt: list[ProcessedAntHRPacket] = []
         self._timed = True
@@ -41,23 +46,22 @@ class HeartbeatStage:
         strap = self._straps.get(record.device_id)
         if strap is None:
             parse_device_id(record.device_id)
-            for device_id, other in self._straps.items():
-                if other.rest(at_us):
-                    self._moments[device_id].forget()
+            for other in self._straps.values():
+                if other.packets.rest(at_us):
+                    other.moments.forget()
             strap = self._straps[record.device_id] = self._new_strap(record.device_id)
         self._timed = record.received_at is not None
-        beats = strap.push(payload, at_us, receiver_id, count)
+        beats = strap.packets.push(payload, at_us, receiver_id, count)
         if not beats and not self._rebuilt:
             return []
-        beats = self._moments[record.device_id].of(beats)
-        rows = _rows(record.device_id, strap.tracker, beats, at_us, count)
+        rows = _rows(record.device_id, strap.packets.tracker, strap.moments.of(beats), at_us, count)
         if self._rebuilt:
             rows = self._rebuilt + rows
             self._rebuilt = []
         return rows
 
-    def _new_strap(self, device_id: str) -> StrapTracker[BeatTracker]:
-        moments = self._moments[device_id] = ToldMoments()
+    def _new_strap(self, device_id: str) -> _Strap:
+        moments = ToldMoments()
 
         def recover(received_at_us: int, receiver_id: str, packet_count: int, *, is_first: bool) -> BeatTracker:
             packet = StoredPacket("", received_at_us, receiver_id, packet_count)
@@ -72,7 +76,7 @@ class HeartbeatStage:
                 self._rebuilt += _rows(device_id, past.tracker, moments.of(beats), old.received_at_us, old.packet_count)
             return past.tracker
 
-        return StrapTracker(recover)
+        return _Strap(StrapTracker(recover), moments)
 
 
 def _rows(

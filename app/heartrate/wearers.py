@@ -11,6 +11,9 @@ from app.heartrate.strap_id import check_strap_id
 NOBODY = 0
 """The user_id of a strap that nobody is registered for."""
 
+LARGEST_USER_ID = 2**63 - 1
+"""Of the column, an Int64; ClickHouse would take what is larger for another person's."""
+
 
 class InvalidAssignmentError(ValueError):
     """An assignment that cannot be used; its text says why."""

@@ -97,6 +97,7 @@ function chooser(deviceId, done) {
     fresh,
   );
   let people = [];
+  const alike = new Map();
 
   const typed = () => field.value.trim();
   const fold = (text) => text.toLocaleLowerCase();
@@ -112,12 +113,11 @@ function chooser(deviceId, done) {
     setText(problem, "");
   }
   function personButton(person) {
-    const alike = people.filter((other) => fold(label(other)) === fold(label(person))).length > 1;
     const worn = person.straps.length ? `wears ${person.straps.join(", ")}` : "";
     return el(
       "button",
       { type: "button", onclick: () => done("assign", { device_id: deviceId, user_id: person.user_id }) },
-      alike ? `${label(person)} · ${person.user_id}` : label(person),
+      alike.get(fold(label(person))) > 1 ? `${label(person)} · ${person.user_id}` : label(person),
       el("small", {}, worn),
     );
   }
@@ -139,6 +139,7 @@ function chooser(deviceId, done) {
   // Until it is there, Enter would take a person known for a new one.
   const listed = getData("people").then(({ entries }) => {
     people = entries.sort((a, b) => a.user_name.localeCompare(b.user_name, "en"));
+    for (const key of people.map((person) => fold(label(person)))) alike.set(key, (alike.get(key) ?? 0) + 1);
     show();
   }, () => {});
   return form;

@@ -76,7 +76,7 @@ def test_straps_that_are_silent_rest_when_another_one_comes() -> None:
     ant.process(raw())
     bluetooth.process(notification(received_at=START))
     held: list[StrapTracker[BeatTracker] | StrapTracker[BluetoothTracker]] = [
-        *ant._straps.values(),
+        *(strap.packets for strap in ant._straps.values()),
         *bluetooth._straps.values(),
     ]
     assert [len(strap._packets) for strap in held] == [1, 1]

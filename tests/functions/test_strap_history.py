@@ -86,6 +86,14 @@ def process(tables: Tables, packets: list[RawAntHRPacket]) -> list[ProcessedAntH
     return rows
 
 
+def process_as_they_come(tables: Tables, packets: Iterable[RawAntHRPacket]) -> None:
+    """By one process; the tables have each packet, and its rows, before the next one comes."""
+    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    for each in packets:
+        tables.processed += stage.process(each)
+        tables.raw.append(each)
+
+
 def test_of_two_receivers_no_beat_gets_a_second_moment(tables: Tables) -> None:
     packets = heard_twice()
     process(tables, packets[:KILLED_AFTER])
@@ -171,10 +179,7 @@ def test_a_receiver_whose_clock_differs_gives_no_beat_a_second_moment(tables: Ta
         else each
         for each in heard_by({"A": 0.1, "B": 0.1}, seed)
     ]
-    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
-    for each in ahead:
-        tables.processed += stage.process(each)
-        tables.raw.append(each)
+    process_as_they_come(tables, ahead)
     assert twice(tables.processed) == []
 
 
@@ -194,10 +199,7 @@ def test_a_receiver_that_is_always_late_gives_no_beat_a_second_moment(
             for each in records
         ]
     on_time = [each for each in records if each.receiver_id == first]
-    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
-    for each in (*on_time, *(each for each in records if each.receiver_id == late)):
-        tables.processed += stage.process(each)
-        tables.raw.append(each)
+    process_as_they_come(tables, [*on_time, *(each for each in records if each.receiver_id == late)])
     assert len({row.epoch for row in tables.processed}) > 1
     assert twice(tables.processed) == []
 
@@ -207,16 +209,13 @@ def test_a_receiver_that_is_late_takes_nothing_away(tables: Tables, seed: int) -
     packets = heard_by({"A": 0.0, "B": 0.5}, seed)
     known = [each for each in packets if each.receiver_id == "A"]
     late = [each for each in packets if each.receiver_id == "B" and each.packet_count > 0]
-    stage = HeartbeatStage(raw_ant_hr_packet_pipeline.get_stream())
+    process_as_they_come(tables, [*known, *late])
     newest: dict[tuple[int, int], ProcessedAntHRPacket] = {}
-    for each in (*known, *late):
-        for row in stage.process(each):
-            tables.processed.append(row)
-            beat = (row.epoch, row.heart_beat_count)
-            # As the table keeps them.
-            if beat not in newest or row.revision >= newest[beat].revision:
-                newest[beat] = row
-        tables.raw.append(each)
+    for row in tables.processed:
+        beat = (row.epoch, row.heart_beat_count)
+        # As the table keeps them.
+        if beat not in newest or row.revision >= newest[beat].revision:
+            newest[beat] = row
     assert len(newest) == BEATS
     unknown = [count for (_, count), row in newest.items() if row.rr_interval_ms is None]
     assert unknown == [min(count for _, count in newest)], "only the first beat has none before it"

@@ -20,6 +20,7 @@ import pytest
 
 from app.datamodels.stream_record import WHEN_STORED
 from app.heartrate.retention import variable
+from harness import programs
 from harness.beatstream import READY_TIMEOUT_S, Beatstream, lay_out
 from harness.ports import free_ports
 from harness.waiting import wait_for
@@ -87,16 +88,8 @@ class Production:
         return said["bearer_token"], said["api_key_hash"]
 
     def start(self) -> None:
-        with (self.folder / "log").open("w") as log:
-            process = self._process = subprocess.Popen(
-                ["moose-cli", "prod"],
-                cwd=self.project,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        command, log = ["moose-cli", "prod"], self.folder / "log"
+        process = self._process = programs.start(command, cwd=self.project, env=self.env, log=log)
         wait_for(lambda: process.poll() is not None or self._answers(), "production to be ready", READY_TIMEOUT_S, 0.3)
         assert process.poll() is None, (self.folder / "log").read_text()
 
