@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.quantiles import quantile
 from benchmarks.wall import BEAT_S, FRESH_STRAPS, Group
-from harness.beatstream import Beatstream
+from harness.beatstream import Beatstream, end_of
 
 Beat = tuple[int, int]
 """A person's user_id, and the number of their beat."""
@@ -168,9 +168,8 @@ class _Watch:
     def _read_topic(self) -> None:
         consumer = Consumer({"bootstrap.servers": self._stack.broker, "group.id": "bench", "fetch.wait.max.ms": 10})
         try:
-            partition = TopicPartition("unified_hr_packet", 0)
-            partition.offset = consumer.get_watermark_offsets(partition, timeout=10)[1]
-            consumer.assign([partition])
+            topic = "unified_hr_packet"
+            consumer.assign([TopicPartition(topic, 0, end_of(consumer, topic))])
             while not self._stopping:
                 message = consumer.poll(0.1)
                 if message is None or message.error() is not None:

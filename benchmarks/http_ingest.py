@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import cast
 
 import uvloop
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from app.heartrate.profile import CHANNEL_PERIOD, CHANNEL_PERIOD_HZ
-from harness.beatstream import REPOSITORY, Beatstream
+from harness.beatstream import REPOSITORY, Beatstream, end_of
 from harness.waiting import wait_for
 from scripts.delivery.sink import RAW
 from scripts.generate_data.group import synthetic_group
@@ -115,7 +115,7 @@ def _on_topic(stack: Beatstream) -> int:
     """How many records have ever been put on the topic."""
     consumer = Consumer({"bootstrap.servers": stack.broker, "group.id": "bench", "enable.auto.commit": False})
     try:
-        return int(consumer.get_watermark_offsets(TopicPartition(RAW, 0), timeout=10)[1])
+        return end_of(consumer, RAW)
     finally:
         consumer.close()
 

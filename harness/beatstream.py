@@ -16,7 +16,7 @@ import clickhouse_connect
 import httpx
 import psutil
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
 from app.heartrate.sharding import stream_of_shard
 from harness import programs
@@ -198,9 +198,8 @@ class Beatstream:
         """Every message that is on a topic now, as JSON."""
         consumer = Consumer({"bootstrap.servers": self.broker, "group.id": "test-reader", "enable.auto.commit": False})
         try:
-            partition = TopicPartition(name, 0, 0)
-            end = consumer.get_watermark_offsets(partition, timeout=10)[1]
-            consumer.assign([partition])
+            consumer.assign([TopicPartition(name, 0, 0)])
+            end = end_of(consumer, name)
             messages: list[Any] = []
             offset = 0
             while offset < end:
@@ -237,12 +236,18 @@ class Beatstream:
         """Messages of a topic that a consumer group has not committed yet."""
         consumer = Consumer({"bootstrap.servers": self.broker, "group.id": group, "enable.auto.commit": False})
         try:
-            partition = TopicPartition(topic, 0)
-            committed = consumer.committed([partition], timeout=10)[0].offset
-            _, end = consumer.get_watermark_offsets(partition, timeout=10)
-            return int(end - max(committed, 0))
+            committed = consumer.committed([TopicPartition(topic, 0)], timeout=10)[0].offset
+            return end_of(consumer, topic) - max(committed, 0)
         finally:
             consumer.close()
+
+
+def end_of(consumer: Consumer, topic: str) -> int:
+    """The offset behind the topic's newest message."""
+    # `get_watermark_offsets` takes 40 ms with Moose's broker.
+    (end,) = consumer.offsets_for_times([TopicPartition(topic, 0, OFFSET_END)], 10)
+    assert end.error is None, end.error
+    return int(end.offset)
 
 
 def lay_out(project: Path) -> None:

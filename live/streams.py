@@ -118,10 +118,9 @@ class Follower(threading.Thread):
         new end it answers nothing, not even an error (seen with moose-cli 0.6.533).
         """
         try:
-            ends = [
-                self._asker.get_watermark_offsets(TopicPartition(topic, at), timeout=_RETRY_S, cached=False)[1]
-                for topic, at in self._partitions
-            ]
+            # Not by `get_watermark_offsets`, for which Moose's broker needs 40 ms a topic: messages wait meanwhile.
+            asked = [TopicPartition(topic, at, OFFSET_END) for topic, at in self._partitions]
+            ends = [self._offset(place) for place in self._asker.offsets_for_times(asked, _RETRY_S)]
         except KafkaException:
             self.connected = False
             return
@@ -130,6 +129,12 @@ class Follower(threading.Thread):
         self.connected, self._ends = True, ends
         if shrunk or (back and self._from_beginning):
             self._assign(OFFSET_BEGINNING)
+
+    @staticmethod
+    def _offset(place: TopicPartition) -> int:
+        if place.error is not None:
+            raise KafkaException(place.error)
+        return place.offset
 
     def _message(self, message: Any) -> Message | None:
         if message.error() is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 
 from app.heartrate.wearers import NOBODY, Assignment, Wearer, WearerBook
 from app.storage import clickhouse, kafka, wearer_directory
@@ -63,8 +63,11 @@ class Topics:
     def assign(self, partitions: list[Any]) -> None:
         assert {each.topic for each in partitions} == {ASSIGNMENTS, ERASURES}
 
-    def get_watermark_offsets(self, _place: TopicPartition, **_: Any) -> tuple[int, int]:
-        return 0, 1
+    def offsets_for_times(self, places: list[TopicPartition], **_: Any) -> list[TopicPartition]:
+        return [TopicPartition(place.topic, 0, self.bounds(place.topic)[place.offset]) for place in places]
+
+    def bounds(self, _topic: str) -> dict[int, int]:
+        return {OFFSET_BEGINNING: 0, OFFSET_END: 1}
 
     def poll(self, _timeout: float) -> Told:
         if not self._messages:
@@ -173,8 +176,11 @@ def test_a_first_beat_waits_for_erasures_as_for_assignments(
 def test_what_has_expired_is_not_waited_for(no_broker: list[Told], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports are rare: a week after the last one its topic is empty, and its end stays where it was."""
     no_broker.append(Told(ASSIGNMENTS, 0, assignment("7")))
-    bounds = {ASSIGNMENTS: (0, 1), ERASURES: (5, 5)}
-    monkeypatch.setattr(Topics, "get_watermark_offsets", lambda _, place, **__: bounds[place.topic])
+    bounds = {
+        ASSIGNMENTS: {OFFSET_BEGINNING: 0, OFFSET_END: 1},
+        ERASURES: {OFFSET_BEGINNING: 5, OFFSET_END: 5},
+    }
+    monkeypatch.setattr(Topics, "bounds", lambda _, topic: bounds[topic])
     assert caught_up() == EVE
 
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,6 +217,23 @@ def test_a_heartbeat_goes_all_the_way_and_into_this_database_only(production: Pr
     )
     (entry,) = answer.json()["entries"]
     assert (entry["user_name"], entry["beat_count"]) == ("Ada", 20)
+
+
+def test_what_the_broker_has_not_taken_is_not_answered_with_success(production: Production) -> None:
+    """Moose answers 200 once `message_timeout_ms` has passed, and what was sent is gone."""
+    (broker,) = (process for process in production.beatstream.processes() if process.name() == "moose-cli")
+    record = {"device_id": "aa:bb:cc:dd:ee:ff", "packet_count": 1, "hr_measurement": "0048", "receiver_id": "hall"}
+    with ThreadPoolExecutor(1) as thread:
+        broker.suspend()
+        try:
+            sent = thread.submit(production.ask, "POST", "/ingest/bluetooth_hr_packet", "INGEST", [record])
+            with pytest.raises(TimeoutError):
+                sent.result(3)
+        finally:
+            broker.resume()
+        assert sent.result(30).status_code == 200
+    (arrived,) = production.beatstream.topic(f"{NAMESPACE}.bluetooth_hr_packet")
+    assert arrived["device_id"] == record["device_id"]
 
 
 @pytest.mark.parametrize("kind", [None, "a.guess", *KINDS])
