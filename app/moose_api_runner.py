@@ -4,7 +4,7 @@ Moose starts Python's plain `HTTPServer`, which answers one request after the ot
 for keeps everybody waiting, while a core has nothing to do (seen with moose-cli 0.6.533). It also works out an API's
 parameters anew for every request, and writes two lines each. Here a thread serves each request, what was found of an
 API is kept, and the line that tells an answer's status is written for failures only, without the parameters, which
-name people.
+name people. Nor is a line written that an API is asked: Moose would show it.
 
 It also passes over parameters that an API does not have, and those without a value, so that a mistyped name asks for
 everybody; here they are refused, as JSON that names them, and what was given is not written to the log.
@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from app import moose_changes
 
 _CHANGED = ("HTTPServer", "handler_with_client", "convert_pydantic_definition", "map_params_to_class", "parse_qs")
+_LINE_A_QUESTION = "[API] | Executing API"
 _WAITING_CONNECTIONS = 128
 """Python's own 5 are fewer than the browsers of a gym."""
 
@@ -96,7 +97,12 @@ def serve_many(runner: ModuleType) -> None:
 
         return Quiet
 
+    def print_but_questions(*said: object) -> None:
+        if not " ".join(map(str, said)).startswith(_LINE_A_QUESTION):
+            print(*said)  # noqa: T201 (its log)
+
     for name, replacement in (
+        ("print", print_but_questions),
         ("HTTPServer", ManyAtOnce),
         ("handler_with_client", quiet_handler),
         ("convert_pydantic_definition", cache(runner.convert_pydantic_definition)),

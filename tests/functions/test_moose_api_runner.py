@@ -53,6 +53,12 @@ def test_only_failures_are_written_and_nobody_is_named(runner: ModuleType, capsy
     assert capsys.readouterr().out == "GET /api/getHR 400\nGET /api/getHR 500\n"
 
 
+def test_questions_are_not_written(runner: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    runner.print("[API] | Executing API: getHR")
+    runner.print("JWT verification failed:", "expired")
+    assert capsys.readouterr().out == "JWT verification failed: expired\n"
+
+
 def test_parameters_are_worked_out_once_an_api(runner: ModuleType) -> None:
     assert [runner.convert_pydantic_definition(model) for model in (int, str, int)] == [["int"], ["str"], ["int"]]
     assert runner.asked == [int, str]
