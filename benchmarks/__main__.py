@@ -4,8 +4,8 @@
 `python -m benchmarks answers storage` runs some of them and keeps what they measured beside what the others had.
 """
 
+import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -51,17 +51,22 @@ QUICK_ALONE = ("decode_track", "ingest")
 
 def main() -> None:
     """Run what is asked for; all, if nothing is."""
-    quick = bool(os.environ.get("QUICK"))
+    parts = [*ALONE, *ON_A_STACK]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, keep, write docs/speed.md.")
+    parser.add_argument("part", nargs="*", help=f"one of {', '.join(parts)}; none: all")
+    asked = parser.parse_args().part
+    if unknown := [name for name in asked if name not in parts]:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
     print(machine(), flush=True)
-    if quick:
+    if os.environ.get("QUICK"):
         _quick()
         return
     results = Results.load()
-    for name in sys.argv[1:] or [*ALONE, *ON_A_STACK]:
+    for name in asked or parts:
         part = ALONE[name] if name in ALONE else partial(_on_a_new_stack, ON_A_STACK[name])
         results.note(name, _timed(name, part))
         results.save()
-    missing = {*ALONE, *ON_A_STACK} - results.parts.keys()
+    missing = set(parts) - results.parts.keys()
     if missing:
         print(f"The pages are written when these have been run, too: {', '.join(sorted(missing))}")
     else:

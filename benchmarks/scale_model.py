@@ -7,7 +7,7 @@ from app.heartrate.profile import CHANNEL_PERIOD, CHANNEL_PERIOD_HZ
 
 STRAPS = 10_000
 CELL = 0.5
-"""A cell has so much of them: its one `processed_to_unified` is half full then."""
+"""A cell has so much of them: its one `processed_to_unified` is far from full then."""
 
 PACKETS_PER_S = CHANNEL_PERIOD_HZ / CHANNEL_PERIOD
 BEATS_PER_S = 1.5

@@ -92,7 +92,7 @@ def status(
     url: Url = None,
     broker: BrokerAt = None,
     clickhouse: ClickHouse = None,
-    wall: Annotated[str | None, typer.Option(help="Where the wall answers.")] = None,
+    wall: Annotated[str | None, typer.Option(help="Where the wall answers.", envvar="BEATSTREAM_WALL_URL")] = None,
     logs: Annotated[Path | None, typer.Option(help="Moose's log folder. Default: .beatstream/logs here.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -32,6 +32,7 @@ STARTS = {
     "live": ["-m", "live", "--help"],
     "ingest-foo": ["-m", "scripts.ingest_foo", "--help"],
     "generate-data": ["-m", "scripts.generate_data", "--help"],
+    "beatstream": ["-m", "scripts.operate", "--help"],
 }
 
 IMPORT_ALL = """
@@ -187,6 +188,7 @@ def test_an_image_takes_only_what_it_starts_with() -> None:
         "live-packages": [("requirements-live.txt", "/build/")],
         "ingest-packages": [("requirements-ingest.txt", "/build/")],
         "generate-packages": [("requirements-generate.txt", "/build/")],
+        "operate-packages": [("requirements-operate.txt", "/build/")],
         "base": [],
         "app": [*((name, "./") for name in ("moose.config.toml", "setup.py", "requirements.txt")), ("app", "app")],
         "live": [("app/__init__.py", "app/"), ("app/heartrate", "app/heartrate"), ("live", "live")],
@@ -202,6 +204,7 @@ def test_an_image_takes_only_what_it_starts_with() -> None:
             for image, modules, folders in (
                 ("ingest-foo", ("__init__", "signals"), ("generate_data", "ingest_foo")),
                 ("generate-data", ("__init__",), ("generate_data",)),
+                ("beatstream", ("__init__", "signals"), ("operate",)),
             )
         },
     }
@@ -239,7 +242,7 @@ def test_packages_are_installed_by_hash_only() -> None:
     installs = [
         line for line in (DEPLOY / "Dockerfile").read_text().splitlines() if re.search(r"pip (sync|install)", line)
     ]
-    assert len(installs) == 5
+    assert len(installs) == 6
     assert all("--require-hashes" in line for line in installs)
     assert "apt-get" not in (DEPLOY / "Dockerfile").read_text()
 
