@@ -16,7 +16,7 @@ from app.heartrate.sessions import InvalidSessionError, SessionKind
 from app.heartrate.strap_id import check_strap_id
 from app.heartrate.wearers import NOBODY
 from live.moose import MooseUnavailableError
-from live.records import assignment_record, now_rfc3339, profile_record
+from live.records import assignment_record, now_rfc3339
 from live.sessions import check_record
 from live.wall import Wall
 
@@ -97,7 +97,7 @@ async def assign(wall: Wall, body: AssignBody) -> Result:
         profile = _person(wall, body.user_id)
         user_id, name = profile.user_id, profile.user_name
     record = assignment_record(body.device_id, user_id, name)
-    await wall.moose.ingest("strap_assignment", [record])
+    await wall.ingest("strap_assignment", [record])
     # Who is new may be renamed or erased before the topic has brought this back.
     wall.take_assignment(record)
     return {"user_id": user_id, "user_name": name}
@@ -117,7 +117,7 @@ async def hand_back_all(wall: Wall, _body: Body) -> Result:
     """Everybody has gone."""
     worn = [strap for straps in _worn(wall).values() for strap in straps]
     if worn:
-        await wall.moose.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in worn])
+        await wall.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in worn])
     return {"straps": len(worn)}
 
 
@@ -141,15 +141,17 @@ async def person(wall: Wall, body: PersonBody) -> Result:
     except InvalidProfileError as error:
         field, _, reason = str(error).partition(": ")
         raise ActionError(reason, field) from error
-    await wall.moose.ingest("person_profile", [profile_record(profile)])
-    wall.board.take_profile(profile, time.time_ns() // 1000)
-    if known is not None and known.user_name != profile.user_name:
-        renamed = [
-            assignment_record(strap, profile.user_id, profile.user_name)
-            for strap in _worn(wall).get(profile.user_id, [])
-        ]
-        if renamed:
-            await wall.moose.ingest("strap_assignment", renamed)
+    record = wall.new_profile(profile)
+    await wall.ingest("person_profile", [record])
+    wall.take_profile(record)
+    # Also what an earlier try has left under the old name.
+    renamed = [
+        assignment_record(strap, profile.user_id, profile.user_name)
+        for strap in _worn(wall).get(profile.user_id, [])
+        if _wearer_name(wall, strap) != profile.user_name
+    ]
+    if renamed:
+        await wall.ingest("strap_assignment", renamed)
     return {"user_id": profile.user_id, "user_name": profile.user_name}
 
 
@@ -181,7 +183,7 @@ async def erase(wall: Wall, body: UserBody) -> Result:
     _person(wall, body.user_id)
     straps = _worn(wall).get(body.user_id, [])
     if straps:
-        await wall.moose.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in straps])
+        await wall.ingest("strap_assignment", [assignment_record(strap, NOBODY, "") for strap in straps])
         await _until(wall, lambda: body.user_id not in _worn(wall))
     erasure_id = secrets.token_hex(8)
     wall.board.begin_erasure(erasure_id, body.user_id, time.time())
@@ -197,7 +199,7 @@ async def erase(wall: Wall, body: UserBody) -> Result:
 
 async def _to_nobody(wall: Wall, device_id: str, *, ignored: bool) -> Result:
     _check_strap(device_id)
-    await wall.moose.ingest("strap_assignment", [assignment_record(device_id, NOBODY, "", ignored=ignored)])
+    await wall.ingest("strap_assignment", [assignment_record(device_id, NOBODY, "", ignored=ignored)])
     return {}
 
 
@@ -216,7 +218,7 @@ async def _tell_sessions(wall: Wall, records: list[dict[str, Any]]) -> None:
         # One that another clock, which is ahead, began a moment ago.
         field, _, reason = str(error).partition(": ")
         raise ActionError(f"The session cannot be changed yet: its {field} {reason}.") from error
-    await wall.moose.ingest("training_session", records)
+    await wall.ingest("training_session", records)
     # Another screen may ask for the next change before the topic has brought this one back.
     for record in records:
         wall.take_session(record)
@@ -239,6 +241,11 @@ async def _until(wall: Wall, condition: Callable[[], bool], timeout_s: float = 5
 
 def _worn(wall: Wall) -> dict[int, list[str]]:
     return wall.board.people.straps_of(time.time_ns() // 1000)
+
+
+def _wearer_name(wall: Wall, device_id: str) -> str | None:
+    wearer = wall.board.people.wearer(device_id, time.time_ns() // 1000)
+    return None if wearer is None else wearer.user_name
 
 
 def _person(wall: Wall, user_id: int) -> Profile:

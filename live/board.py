@@ -257,7 +257,8 @@ class Board:
             maximum = None if profile is None else profile.hr_max(year)
             if profile is None or maximum is None or maximum.source is HRMaxSource.ENTERED or rate <= maximum.bpm:
                 continue
-            since_s = self.people.learnt_since_us(profile.user_id) / 1_000_000
+            # What was held before the newest profile was known to it.
+            since_s = self.people.profile_since_us(profile.user_id) / 1_000_000
             seconds = [(second, rates.get(who)) for second, rates in self._trends.items() if second > since_s]
             higher = learn(seconds, maximum.bpm)
             if higher is not None:

@@ -35,7 +35,7 @@ class People:
         since_us, wearer = assignment.since_us, assignment.wearer
         if since_us >= self._ignored.get(device_id, (0, False))[0]:
             self._ignored[device_id] = (since_us, ignored and wearer.user_id == NOBODY)
-        if wearer.user_id == NOBODY or since_us <= self._erased.get(wearer.user_id, -1):
+        if wearer.user_id == NOBODY or assignment.is_of_before(self._erased.get(wearer.user_id, -1)):
             return
         self._note_name(wearer.user_id, wearer.user_name, since_us)
         # Nothing but a name is known; any profile is better than that.
@@ -86,8 +86,8 @@ class People:
         """The moment of a person's profile or newer name, µs since 1970 UTC."""
         return max(0, self._profiles.get(user_id, (0, None))[0], self._names.get(user_id, (0, ""))[0])
 
-    def learnt_since_us(self, user_id: int) -> int:
-        """From when on a heart rate counts for learning: what was held before the newest profile was known to it."""
+    def profile_since_us(self, user_id: int) -> int:
+        """The moment of a person's newest profile, µs since 1970 UTC; 0: there is none."""
         return max(0, self._profiles.get(user_id, (0, None))[0])
 
     def new_user_id(self) -> int:

@@ -8,12 +8,16 @@ from app.heartrate.profiles import Profile
 
 def now_rfc3339() -> str:
     """This moment."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _rfc3339(datetime.now(UTC))
 
 
-def profile_record(profile: Profile) -> dict[str, Any]:
-    """A profile from now on."""
-    return {**profile.fields(), "updated_at": now_rfc3339()}
+def _rfc3339(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def profile_record(profile: Profile, updated_at: datetime) -> dict[str, Any]:
+    """A profile from a moment on, UTC."""
+    return {**profile.fields(), "updated_at": _rfc3339(updated_at)}
 
 
 def assignment_record(device_id: str, user_id: int, user_name: str, *, ignored: bool = False) -> dict[str, Any]:

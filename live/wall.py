@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from app.heartrate.ble import decode_measurement
 from app.heartrate.contact import AHEAD_S
-from app.heartrate.moments import to_us
+from app.heartrate.moments import from_us, to_us
 from app.heartrate.pages import parse_payload
 from app.heartrate.profiles import Profile, check_profile
 from app.heartrate.strap_signal import LOW_BATTERY_PERCENT, Battery
@@ -76,6 +76,11 @@ class Wall:
         await self.moose.close()
 
     @property
+    def connected(self) -> bool:
+        """Whether the broker answers."""
+        return all(follower.connected for follower in self._followers)
+
+    @property
     def unusable_records(self) -> int:
         """Records that could not be shown; the pipeline says what is wrong with them."""
         return self._unusable + sum(follower.unreadable for follower in self._followers)
@@ -123,7 +128,7 @@ class Wall:
             case "strap_assignment":
                 self.take_assignment(record, message.at_us)
             case "person_profile":
-                self._take_profile(record, _moment_us(record.get("updated_at"), message.at_us))
+                self.take_profile(record, message.at_us)
             case "training_session":
                 self.take_session(record)
             case "erasure_report":
@@ -158,10 +163,11 @@ class Wall:
         self.sessions.take(record)
         self.board.parts.set("session", self.sessions.running_part(time.time()))
 
-    def take_assignment(self, record: dict[str, Any], seen_us: int = 0) -> None:
-        """Who wears a strap from now on; from when it was seen, where the record names no moment."""
+    def take_assignment(self, record: dict[str, Any], seen_us: int | None = None) -> None:
+        """Who wears a strap; from when it was seen (now, if absent), where the record names no moment."""
         since = record.get("assigned_at")
-        self._assign(record, Assignment(_moment_us(since, seen_us), _wearer(record), since is not None))
+        told_us = seen_us or time.time_ns() // 1000
+        self._assign(record, Assignment(_moment_us(since, told_us), _wearer(record), since is not None, told_us))
 
     def _assign(self, record: dict[str, Any], assignment: Assignment) -> None:
         device_id, wearer = record["device_id"], assignment.wearer
@@ -169,11 +175,24 @@ class Wall:
         self.board.take_assignment(device_id, assignment, ignored=bool(record.get("ignored")))
         self.board.changed_hands()
 
-    def _take_profile(self, record: dict[str, Any], at_us: int) -> None:
+    def take_profile(self, record: dict[str, Any], seen_us: int = 0) -> None:
+        """A profile; as of when it was seen, where the record names no moment."""
         profile = Profile.of(record)
         check_profile(profile, datetime.now(UTC).year)
-        self.board.take_profile(profile, at_us)
+        self.board.take_profile(profile, _moment_us(record.get("updated_at"), seen_us))
         self.board.changed_hands()
+
+    def new_profile(self, profile: Profile) -> dict[str, Any]:
+        """A profile that counts from now on, also where the clock was ahead when the one before was made."""
+        at_us = max(time.time_ns() // 1000, self.board.people.profile_since_us(profile.user_id) + 1)
+        return profile_record(profile, from_us(at_us))
+
+    async def ingest(self, stream: str, records: list[dict[str, Any]]) -> None:
+        """Put records on a topic by Moose. Raises `MooseError`."""
+        if not self.connected:
+            # Moose would hold them, whoever has been told that it failed, and send them when the broker is back.
+            raise MooseUnavailableError("The broker does not answer")
+        await self.moose.ingest(stream, records)
 
     async def send(self, stream: str, record: dict[str, Any]) -> None:
         """Put a record on a topic that has no ingest API. Raises `MooseUnavailableError`."""
@@ -194,13 +213,14 @@ class Wall:
             self.feed.publish()
             for profile in self.board.learnt(now_s):
                 # It counts from now on, and is told to the pipeline.
-                self.board.take_profile(profile, time.time_ns() // 1000)
-                self._begin(self._tell(profile))
+                record = self.new_profile(profile)
+                self.take_profile(record)
+                self._begin(self._tell(record))
             await asyncio.sleep(TICK_S - time.time() % TICK_S)
 
-    async def _tell(self, profile: Profile) -> None:
+    async def _tell(self, record: dict[str, Any]) -> None:
         with suppress(MooseError):  # it is learnt again when it is reached again
-            await self.moose.ingest("person_profile", [profile_record(profile)])
+            await self.ingest("person_profile", [record])
 
     async def _read_past(self) -> None:
         """What was before this process: people, straps, sessions and the last ten minutes."""
@@ -215,7 +235,7 @@ class Wall:
     async def _read_registry(self) -> None:
         takers: tuple[tuple[str, dict[str, int], Callable[[dict[str, Any]], None]], ...] = (
             ("getErasures", {}, self._read_erasure),
-            ("getPeople", {}, lambda entry: self._take_profile(entry, _moment_us(entry["updated_at"], 0))),
+            ("getPeople", {}, self.take_profile),
             (
                 "getStrapAssignments",
                 {},
@@ -272,8 +292,7 @@ class Wall:
         while True:
             if not all(follower.is_alive() for follower in self._followers):
                 raise RuntimeError("a follower of the topics has ended")
-            broker = all(follower.connected for follower in self._followers)
-            self.board.parts.set("link", {"broker": broker, "moose": await self.moose.answers()})
+            self.board.parts.set("link", {"broker": self.connected, "moose": await self.moose.answers()})
             await asyncio.sleep(LINK_EVERY_S)
 
 

@@ -15,6 +15,8 @@ class Ingest:
     def __init__(self, port: int = 0) -> None:
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.failures: list[int] = []
+        self.failure = "Error"
+        """What a failure says; a page, if a proxy before Moose says it."""
         self.refuse: Callable[[dict[str, Any]], bool] = lambda _record: False
         self.connections: set[Any] = set()
         self.keys: dict[str, str] = {}
@@ -42,7 +44,7 @@ class Ingest:
                 if not ingest.admits(self):
                     self.answer(401, NO_KEY)
                 elif ingest.failures:
-                    self.answer(ingest.failures.pop(0), "Error")
+                    self.answer(ingest.failures.pop(0), ingest.failure)
                 elif any(map(ingest.refuse, records)):
                     self.answer(400, "Invalid JSON: packet_count")
                 else:
@@ -52,6 +54,7 @@ class Ingest:
             def answer(self, status: int, text: str) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
+                self.send_header("Content-Type", "text/html" if text.startswith("<") else "text/plain")
                 self.end_headers()
                 self.wfile.write(text.encode())
 

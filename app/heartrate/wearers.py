@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from app.heartrate.profiles import LONGEST_NAME
@@ -31,11 +31,17 @@ class Assignment:
     """From `since_us` on (UTC, µs since 1970) the strap is worn by `wearer`.
 
     `explicit` tells whether somebody stated that moment, or whether it is just when the assignment was seen.
+    `told_us` is when it was told, if that is known: one for tomorrow is told today.
     """
 
     since_us: int
     wearer: Wearer
     explicit: bool
+    told_us: int | None = field(default=None, compare=False)
+
+    def is_of_before(self, moment_us: int) -> bool:
+        """Whether it was told up to a moment, or begins by then."""
+        return self.since_us <= moment_us or (self.told_us is not None and self.told_us <= moment_us)
 
 
 class Span(NamedTuple):
@@ -69,14 +75,15 @@ class WearerBook:
         self._forgotten: dict[int, int] = {}
 
     def forget(self, user_id: int, until_us: int) -> None:
-        """Nobody wore what this person wore, by assignments up to a moment; also by those that are added later."""
+        """Nobody wears what this person wears by assignments of before a moment, also by those that are added later."""
         self._forgotten[user_id] = max(until_us, self._forgotten.get(user_id, until_us))
         for history in self._assignments.values():
             history[:] = map(self._known, history)
 
     def _known(self, assignment: Assignment) -> Assignment:
-        if assignment.since_us <= self._forgotten.get(assignment.wearer.user_id, assignment.since_us - 1):
-            return Assignment(assignment.since_us, Wearer(NOBODY, ""), assignment.explicit)
+        until_us = self._forgotten.get(assignment.wearer.user_id)
+        if until_us is not None and assignment.is_of_before(until_us):
+            return replace(assignment, wearer=Wearer(NOBODY, ""))
         return assignment
 
     def add(self, device_id: str, assignment: Assignment) -> None:

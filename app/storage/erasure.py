@@ -9,6 +9,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from confluent_kafka import KafkaException
+from moose_lib import Stream
 from urllib3.exceptions import HTTPError
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
@@ -51,6 +52,14 @@ _STREAMS = (
 )
 """By which rows come into those tables."""
 
+_PROCESSED, _UNIFIED = processed_ant_hr_packet_pipeline.get_stream(), unified_hr_packet_pipeline.get_stream()
+_FUNCTIONS: tuple[tuple[Stream[Any], Stream[Any]], ...] = (
+    *((shard, _PROCESSED) for shard in raw_ant_hr_packet_shards),
+    (bluetooth_hr_packet_pipeline.get_stream(), _UNIFIED),
+    (_PROCESSED, _UNIFIED),
+)
+"""What makes heartbeats of packets, in the order of the way."""
+
 FLUSH_S = 1.5
 """Moose writes what is on a topic once a second, and functions make more of it: look again after so long."""
 
@@ -58,6 +67,11 @@ STORED_WITHIN_S = 120.0
 """How long all rounds together may wait for tables that are behind their topics; Kafka allows 300 s for a batch."""
 
 MOST_ROUNDS = 10
+
+
+class UnfinishedErasureError(RuntimeError):
+    """Rows of the person kept coming."""
+
 
 PATIENCE_S = 240.0
 MUTATION_TIMEOUT_S = 40.0
@@ -72,7 +86,8 @@ def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
     """Remove all rows of a person; return how many of which table.
 
     Straps that the person wears are handed back as of `requested_at`: who takes one later keeps it. What is on its way
-    from a topic to its table is waited for: it ends with a round that finds nothing.
+    through the functions and to the tables is waited for: it ends with a round that finds nothing, and raises
+    `UnfinishedErasureError` where ten find something.
 
     Where ClickHouse is away, or takes long, it is asked again for `PATIENCE_S`; then its error is raised. Rows whose
     removal was answered to nobody are gone and not counted. Raises `TypeError` for a moment without a zone.
@@ -88,8 +103,8 @@ def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
         time.sleep(FLUSH_S)
         _await_stored(stored_by)
         if not _patiently(lambda: _round(user_id, requested_us, ends, removed), deadline):
-            break
-    return removed
+            return removed
+    raise UnfinishedErasureError(f"after {MOST_ROUNDS} rounds there were still rows; ask again")
 
 
 def _patiently[T](attempt: Callable[[], T], deadline: float) -> T:
@@ -121,10 +136,18 @@ def _round(user_id: int, requested_us: int, ends: dict[tuple[str, int | None], i
 
 
 def _await_stored(deadline: float) -> None:
-    """Wait until what is on the topics now is in the tables; until `deadline` (`time.monotonic`) at most."""
+    """Wait until what is on the topics now is in the tables, and what the functions make of it.
+
+    Until `deadline` (`time.monotonic`) at most.
+    """
     sync = kafka.consumer(kafka.full_name(kafka.SYNC_GROUP))
     # No broker, nothing on its way that could be waited for.
     with contextlib.closing(sync), contextlib.suppress(KafkaException):
+        for source, target in _FUNCTIONS:
+            topic = kafka.full_name(source.name)
+            with contextlib.closing(kafka.consumer(kafka.flow_group(source, target))) as flow:
+                told = kafka.ends(flow, topic, kafka.partitions(flow, topic, kafka.BROKER_TIMEOUT_S))
+                kafka.await_committed(flow, topic, told, deadline)
         topics = [kafka.full_name(stream.name) for stream in _STREAMS]
         on_topics = {
             topic: kafka.ends(sync, topic, kafka.partitions(sync, topic, kafka.BROKER_TIMEOUT_S)) for topic in topics

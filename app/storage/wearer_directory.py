@@ -36,12 +36,12 @@ def stored_assignments() -> WearerBook:
     try:
         rows = client.query(
             f"SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(coalesce(assigned_at, stored_at)), "  # noqa: S608 (own table's name)
-            f"isNotNull(assigned_at) FROM {table} FINAL ORDER BY stored_at"
+            f"isNotNull(assigned_at), toUnixTimestamp64Micro(stored_at) FROM {table} FINAL ORDER BY stored_at"
         ).result_rows
     finally:
         client.close()
-    for device_id, user_id, user_name, since_us, explicit in rows:
-        _note(book, device_id, Assignment(since_us, Wearer(user_id, user_name), bool(explicit)))
+    for device_id, user_id, user_name, since_us, explicit, stored_us in rows:
+        _note(book, device_id, Assignment(since_us, Wearer(user_id, user_name), bool(explicit), stored_us))
     return book
 
 
@@ -148,12 +148,12 @@ class _TopicFollower(threading.Thread):
         # As the worker reads it: json.loads takes what pydantic's refuses, such as half of a surrogate pair.
         record = StrapAssignment.model_validate(from_json(message.value() or b""))
         record.require_valid()
-        since_us = message.timestamp()[1] * 1000 or to_us(datetime.now(UTC))
+        since_us = told_us = message.timestamp()[1] * 1000 or to_us(datetime.now(UTC))
         if record.assigned_at is not None:
             require_zone("assigned_at", record.assigned_at)
             since_us = to_us(record.assigned_at)
         wearer = Wearer(record.user_id, record.user_name)
-        _note(self._book, record.device_id, Assignment(since_us, wearer, record.assigned_at is not None))
+        _note(self._book, record.device_id, Assignment(since_us, wearer, record.assigned_at is not None, told_us))
 
 
 def _note(book: WearerBook, device_id: str, assignment: Assignment) -> None:

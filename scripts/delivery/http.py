@@ -22,8 +22,16 @@ TIMEOUT_S = 10.0
 LONGEST_PAUSE_S = 5.0
 
 
+_OF_A_PROXY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+"""Who answers so reaches no server behind it, or is one that has just started."""
+
+
 class _Unavailable(Exception):  # noqa: N818 (a state of the server)
     """The server did not take a request, and may take it later."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        super().__init__(f"HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+        self.gone = answer.status_code in _OF_A_PROXY
 
 
 class HttpSink:
@@ -71,7 +79,10 @@ class HttpSink:
         try:
             refusal = self._retrying(self._post, destination, batch)
         except (_Unavailable, httpx.TransportError) as error:
-            gone = isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError))
+            if isinstance(error, _Unavailable):
+                gone = error.gone
+            else:
+                gone = isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError))
             raise (ServerGoneError if gone else SinkError)(f"{self._url} takes nothing: {error}") from error
         if refusal is None:
             return
@@ -93,10 +104,13 @@ class HttpSink:
         answer = self._client.post(
             f"/ingest/{destination}", content=f"[{','.join(batch)}]", headers={"Content-Type": "application/json"}
         )
-        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE):
+        if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE or (
+            # A page is a proxy's: it refuses the request, such as one without TLS, and no record.
+            answer.status_code == httpx.codes.BAD_REQUEST and not _is_page(answer)
+        ):
             return answer.text.strip()
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise _Unavailable(f"HTTP {answer.status_code}: {answer.text.strip()[:200]}")
+            raise _Unavailable(answer)
         if answer.status_code == httpx.codes.FORBIDDEN and destination in PEOPLE:
             # A receiver's key is for packets only (deploy/nginx): these will never be taken, what comes after them is.
             for record in batch:
@@ -112,3 +126,7 @@ class HttpSink:
         self.retries += 1
         if self._on_retry is not None and state.outcome is not None:
             self._on_retry(f"{self._url}: {state.outcome.exception()}")
+
+
+def _is_page(answer: httpx.Response) -> bool:
+    return bool(answer.headers.get("content-type", "").startswith("text/html"))

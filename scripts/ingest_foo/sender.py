@@ -26,6 +26,9 @@ REPEATED_S = 60.0
 """What arrived within so long before the server was gone is sent again when it is back: a broker that keeps messages in
 memory has lost what was not stored yet. What it has not lost is told twice, which changes nothing."""
 
+UNNOTICED_S = 5.0
+"""So long without anything to send, the server may have been gone without anybody noticing."""
+
 REPEATED_RECORDS = 100_000
 """At most so many of them, as they are kept in memory."""
 
@@ -76,7 +79,7 @@ class Sender(threading.Thread):
                 batch = self._spool.take(BATCH_RECORDS, GATHER_S)
                 if batch is None:
                     continue
-                if self._server_was_gone:
+                if self._server_was_gone or self._silent_for_s() > UNNOTICED_S:
                     self._repeat()
                 self._deliver(batch)
             except Exception as error:  # noqa: BLE001 (whatever goes wrong, what is spooled is tried again)
@@ -108,12 +111,19 @@ class Sender(threading.Thread):
         for destination, records in records_of.items():
             self._arrived.append((now, destination, records))
             self._arrived_records += len(records)
+        self._forget_old(now)
+
+    def _forget_old(self, now: float) -> None:
         while self._arrived and (self._arrived[0][0] < now - REPEATED_S or self._arrived_records > REPEATED_RECORDS):
             self._arrived_records -= len(self._arrived.popleft()[2])
+
+    def _silent_for_s(self) -> float:
+        return time.monotonic() - self._arrived[-1][0] if self._arrived else 0.0
 
     def _repeat(self) -> None:
         """Send again what had arrived, before what comes after it."""
         assert self._sink is not None
+        self._forget_old(time.monotonic())
         for _, destination, records in self._arrived:
             self._sink.send(destination, records)
         self._sink.settle()

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from scripts.delivery.http import HttpSink
-from scripts.delivery.sink import ASSIGNMENT, BLUETOOTH, PROFILE, RAW, SinkError
+from scripts.delivery.sink import ASSIGNMENT, BLUETOOTH, PROFILE, RAW, ServerGoneError, SinkError
 from tests.ingest_server import Ingest
 
 
@@ -32,6 +32,25 @@ def test_a_refused_record_is_isolated(ingest: Ingest) -> None:
     sink.close()
     assert [record["n"] for record in ingest.packets()] == [n for n in range(40) if n not in (5, 17)]
     assert rejected == [(json.dumps({"n": n}), "Invalid JSON: packet_count") for n in (5, 17)]
+
+
+def test_a_page_that_says_400_is_a_proxys_and_refuses_no_record(ingest: Ingest) -> None:
+    ingest.failure = "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
+    ingest.failures = [400]
+    sink = HttpSink(ingest.url, fail_if_rejected)
+    with pytest.raises(SinkError, match="HTTP 400: <html>"):
+        sink.send(RAW, ["{}", "{}"])
+    sink.close()
+
+
+@pytest.mark.parametrize(("status", "gone"), [(502, True), (503, True), (504, True), (500, False), (429, False)])
+def test_who_has_nobody_behind_it_may_have_lost_what_it_had(ingest: Ingest, status: int, *, gone: bool) -> None:
+    ingest.failures = [status] * 100
+    sink = HttpSink(ingest.url, fail_if_rejected, give_up_after_s=0)
+    with pytest.raises(SinkError) as error:
+        sink.send(RAW, ["{}"])
+    assert isinstance(error.value, ServerGoneError) == gone
+    sink.close()
 
 
 @pytest.mark.parametrize("destination", [ASSIGNMENT, PROFILE])

@@ -98,7 +98,8 @@ def test_each_round_waits_for_what_is_on_the_topics(monkeypatch: pytest.MonkeyPa
     behind = {stream.name: 3 for stream in erasure._STREAMS}
 
     def committed(asker: Any, topic: str, _timeout_s: float) -> dict[int, int]:
-        assert asker.group == kafka.SYNC_GROUP
+        if asker.group != kafka.SYNC_GROUP:
+            return {0: 7}
         behind[topic] = max(0, behind[topic] - 1)
         database.log.append("behind" if behind[topic] else topic)
         return {0: 7 - behind[topic]}
@@ -110,6 +111,34 @@ def test_each_round_waits_for_what_is_on_the_topics(monkeypatch: pytest.MonkeyPa
     assert {*STRAPS, "unified_hr_packet", "person_profile", "strap_assignment"} <= behind.keys()
     second_round = database.log[looked:]
     assert {*second_round} == {*behind, "look"}, "and so does the next round"
+
+
+def test_each_round_waits_for_the_functions_first(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+    monkeypatch.setattr(erasure, "stored_assignments", wearing())
+    monkeypatch.setattr(erasure, "_STREAMS", ())
+    raw, processed, unified = (f"{stage}_hr_packet" for stage in ("raw_ant", "processed_ant", "unified"))
+    bluetooth = "bluetooth_hr_packet"
+    flows = [f"flow-{raw}-{processed}", f"flow-{bluetooth}-{unified}", f"flow-{processed}-{unified}"]
+    behind = dict.fromkeys(flows, 2)
+
+    def committed(asker: Any, topic: str, _timeout_s: float) -> dict[int, int]:
+        assert asker.group.startswith(f"flow-{topic}-")
+        behind[asker.group] = max(0, behind[asker.group] - 1)
+        if not behind[asker.group]:
+            database.log.append(asker.group)
+        return {0: 7 - behind[asker.group]}
+
+    monkeypatch.setattr(kafka, "committed", committed)
+    erasure.erase(1, REQUESTED_AT)
+    assert [each for each in database.log if each != "look"] == ["hand back", *flows, *flows]
+
+
+def test_an_erasure_that_does_not_end_is_none(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+    monkeypatch.setattr(erasure, "stored_assignments", wearing())
+    monkeypatch.setattr(Database, "command", lambda *_, **__: None)
+    with pytest.raises(erasure.UnfinishedErasureError, match="after 10 rounds"):
+        erasure.erase(1, REQUESTED_AT)
+    assert database.log.count("look") >= erasure.MOST_ROUNDS
 
 
 def test_tables_that_stand_still_are_awaited_with_an_end(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:

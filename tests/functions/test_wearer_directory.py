@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -151,6 +151,16 @@ def test_a_wrong_report_of_an_erasure_holds_up_none_behind_it(no_broker: list[To
     with pytest.raises(TopicEndError):
         wearer_directory._TopicFollower(book).run()
     assert book.wearer("7", AT_US).user_id == NOBODY
+
+
+def test_who_was_registered_for_later_is_erased_for_then_too(no_broker: list[Told]) -> None:
+    tomorrow = AT + timedelta(days=1)
+    no_broker += [Told(ASSIGNMENTS, 0, assignment("7", assigned_at=rfc3339(tomorrow))), Told(ERASURES, 0, report())]
+    book = WearerBook()
+    with pytest.raises(TopicEndError):
+        wearer_directory._TopicFollower(book).run()
+    assert book.knows("7")
+    assert book.wearer("7", AT_US + 2 * 86_400_000_000).user_id == NOBODY
 
 
 def test_a_first_beat_waits_for_erasures_as_for_assignments(

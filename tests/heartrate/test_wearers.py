@@ -42,6 +42,19 @@ def test_of_one_moment_the_last_one_told_decides() -> None:
     assert list(book(ada, bo, ada, bo).spans(2)) == [Span("7", 100, None)]
 
 
+def test_who_is_forgotten_is_so_by_what_was_told_before_for_later_too() -> None:
+    tomorrow = Assignment(2000, ADA, True, told_us=900)
+    made = book(tomorrow)
+    made.forget(1, 1000)
+    assert made.wearer("7", 2500).user_id == NOBODY
+    made.add("7", tomorrow)
+    assert made.wearer("7", 2500).user_id == NOBODY, "a topic tells it again"
+    made.add("7", Assignment(950, ADA, True, told_us=1100))
+    assert made.wearer("7", 1500).user_id == NOBODY, "of before, whoever tells it"
+    made.add("7", Assignment(2000, ADA, True, told_us=1100))
+    assert made.wearer("7", 2500) == ADA, "registered again"
+
+
 def test_a_name_has_an_end() -> None:
     check_assignment("7", 1, "E" * 60)
     for user_id in (1, NOBODY):

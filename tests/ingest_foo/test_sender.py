@@ -149,6 +149,20 @@ class Restarted(Taken):
         super().send(destination, batch)
 
 
+def test_a_server_that_was_gone_while_there_was_nothing_to_send_gets_it_again(
+    tmp_path: Path, way: Callable[[Path], Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = way(tmp_path)
+    it.sender.begin(it.sink)
+    it.spool.append(RAW, "{1}")
+    it.await_delivered(1)
+    wait_for(lambda: it.sender.sent == 1, "it to be counted", 5, every_s=0.01)
+    it.sink.records.clear()
+    monkeypatch.setattr(sender_module, "UNNOTICED_S", 0.0)
+    it.spool.append(RAW, "{2}")
+    assert it.await_delivered(2) == ["{1}", "{2}"]
+
+
 @pytest.mark.parametrize(
     ("failure", "had"), [(ServerGoneError, ["{1}", "{2}", "{3}"]), (SinkError, ["{3}"])], ids=["gone", "busy"]
 )

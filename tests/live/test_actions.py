@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from app.heartrate.profiles import Profile
+from app.heartrate.wearers import Assignment, Wearer
 from live import sessions
 from live.server import create
 from live.settings import Settings
@@ -43,6 +46,74 @@ def play(ingest: Ingest, known: list[dict[str, Any]], screen: Callable[[Act, Wal
         await wall.moose.close()
 
     asyncio.run(main())
+
+
+OLD = Profile(7, "Old", hr_max_entered=190)
+
+
+def edit(ingest: Ingest, steps: Callable[[Callable[..., Awaitable[httpx.Response]], Wall], Awaitable[None]]) -> None:
+    """Let a screen edit Old, who wears a strap."""
+
+    async def screen(_act: Act, wall: Wall) -> None:
+        now_us = time.time_ns() // 1000
+        wall.board.take_profile(OLD, now_us - 2)
+        wall.board.take_assignment("863436", Assignment(now_us - 2, Wearer(7, "Old"), True), ignored=False)
+
+        async def save(**changed: Any) -> httpx.Response:
+            body = {"user_id": 7, "user_name": "Old", "hr_max": 190, **changed}
+            return await client.post("/actions/person", json=body)
+
+        transport = httpx.ASGITransport(wall_app(wall), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            await steps(save, wall)
+
+    play(ingest, [], screen)
+
+
+def wall_app(wall: Wall) -> Any:
+    app = create(Settings(moose_url="http://127.0.0.1:1", broker="127.0.0.1:1"))
+    app.state.wall = wall
+    return app
+
+
+def test_a_rename_whose_second_half_failed_is_finished_by_the_next_try(ingest: Ingest) -> None:
+    async def steps(save: Callable[..., Awaitable[httpx.Response]], _wall: Wall) -> None:
+        ingest.refuse = lambda record: "device_id" in record
+        assert (await save(user_name="New")).status_code == 400
+        ingest.refuse = lambda _record: False
+        assert (await save(user_name="New")).status_code == 200
+
+    edit(ingest, steps)
+    (assigned,) = [record for path, record in ingest.taken if path == "/ingest/strap_assignment"]
+    assert (assigned["device_id"], assigned["user_id"], assigned["user_name"]) == ("863436", 7, "New")
+
+
+def test_a_profile_counts_from_now_on_though_the_one_before_is_of_a_clock_that_was_ahead(ingest: Ingest) -> None:
+    async def steps(save: Callable[..., Awaitable[httpx.Response]], wall: Wall) -> None:
+        ahead = datetime.now(UTC) + timedelta(hours=1)
+        wall.take_profile({**OLD.fields(), "updated_at": ahead.isoformat()})
+        assert (await save(hidden=True)).status_code == 200
+        known = wall.board.people.profile(7)
+        assert known is not None
+        assert known.hidden
+        (saved,) = [record for path, record in ingest.taken if path == "/ingest/person_profile"]
+        assert datetime.fromisoformat(saved["updated_at"]) > ahead
+
+    edit(ingest, steps)
+
+
+def test_while_the_broker_is_away_nothing_is_left_with_moose(ingest: Ingest) -> None:
+    """It would hold what the screen has been told has failed, and do it later."""
+
+    async def steps(save: Callable[..., Awaitable[httpx.Response]], wall: Wall) -> None:
+        wall._followers.append(SimpleNamespace(connected=False))  # type: ignore[arg-type]
+        refused = await save(hidden=True)
+        assert refused.status_code == 502
+        assert not OLD.hidden
+        assert wall.board.people.profile(7) == OLD
+
+    edit(ingest, steps)
+    assert ingest.taken == []
 
 
 def test_a_session_that_is_announced_is_left_alone(ingest: Ingest) -> None:

@@ -325,6 +325,16 @@ def test_while_data_is_deleted_the_person_is_not_shown(room: Room) -> None:
     assert all("p7" not in entry[5] for entry in room.board.parts.seconds())
 
 
+def test_who_was_registered_for_later_is_erased_for_then_too(room: Room) -> None:
+    now_us = round(T * 1_000_000)
+    later = Assignment(now_us + 3_600_000_000, Wearer(7, "Ada"), True, told_us=now_us)
+    for _ in range(2):
+        room.board.take_assignment("863436", later, ignored=False)
+        room.board.take_erasure("x", 7, {}, now_us + 1, T)
+    assert room.board.people.profile(7) is None
+    assert room.board.people.straps_of(now_us + 7_200_000_000) == {}
+
+
 def test_an_erasure_without_a_report_is_over_some_day_and_may_be_asked_for_again(room: Room) -> None:
     room.board.begin_erasure("e1", 7, room.now_s)
     room.live(2)

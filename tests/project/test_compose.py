@@ -157,6 +157,16 @@ def test_the_broker_is_durable() -> None:
     assert settings["write_caching_default"] == "disabled"
 
 
+def test_what_is_in_a_table_is_on_the_disk() -> None:
+    assert any(
+        volume.startswith("./deploy/clickhouse/beatstream.xml:/etc/clickhouse-server/config.d/")
+        for volume in SERVICES["clickhouse"]["volumes"]
+    )
+    given = ET.parse(DEPLOY / "clickhouse" / "beatstream.xml")
+    for setting in ("fsync_after_insert", "fsync_part_directory"):
+        assert given.findtext(f"merge_tree/{setting}") == "1"
+
+
 def test_packets_of_many_months_in_one_batch_stop_no_table() -> None:
     mounted = "./deploy/clickhouse/moose.xml:/etc/clickhouse-server/users.d/moose.xml:ro"
     assert mounted in SERVICES["clickhouse"]["volumes"]
