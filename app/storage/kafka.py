@@ -57,6 +57,18 @@ def ends(asker: Consumer, topic: str, numbers: list[int]) -> dict[int, int]:
     return {number: end[number] if first[number] < end[number] else 0 for number in numbers}
 
 
+def newest(asker: Consumer, places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset behind the newest message that there ever was, by topic and partition: one request.
+
+    Raises `KafkaException` if the broker is away, or one of the topics is not there.
+    """
+    found = asker.offsets_for_times([TopicPartition(*place, OFFSET_END) for place in places], timeout=BROKER_TIMEOUT_S)
+    for each in found:
+        if each.error is not None:
+            raise KafkaException(each.error)
+    return {(each.topic, each.partition): each.offset for each in found}
+
+
 def _offsets(asker: Consumer, topic: str, numbers: list[int], which: int) -> dict[int, int]:
     # `get_watermark_offsets` puts both questions at once, and Moose's broker answers the second one 40 ms late.
     asked = [TopicPartition(topic, number, which) for number in numbers]
