@@ -42,20 +42,22 @@ _OF_PEOPLE = (
 )
 """Tables that name the person. The assignments go last: they tell which packets were the person's."""
 
+_BLUETOOTH = bluetooth_hr_packet_pipeline.get_stream()
+_PROCESSED = processed_ant_hr_packet_pipeline.get_stream()
+_UNIFIED = unified_hr_packet_pipeline.get_stream()
 _STREAMS = (
     *raw_ant_hr_packet_shards,
-    bluetooth_hr_packet_pipeline.get_stream(),
-    processed_ant_hr_packet_pipeline.get_stream(),
-    unified_hr_packet_pipeline.get_stream(),
+    _BLUETOOTH,
+    _PROCESSED,
+    _UNIFIED,
     person_profile_pipeline.get_stream(),
     strap_assignment_pipeline.get_stream(),
 )
 """By which rows come into those tables."""
 
-_PROCESSED, _UNIFIED = processed_ant_hr_packet_pipeline.get_stream(), unified_hr_packet_pipeline.get_stream()
 _FUNCTIONS: tuple[tuple[Stream[Any], Stream[Any]], ...] = (
     *((shard, _PROCESSED) for shard in raw_ant_hr_packet_shards),
-    (bluetooth_hr_packet_pipeline.get_stream(), _UNIFIED),
+    (_BLUETOOTH, _UNIFIED),
     (_PROCESSED, _UNIFIED),
 )
 """What makes heartbeats of packets, in the order of the way."""
@@ -68,11 +70,6 @@ STORED_WITHIN_S = 120.0
 
 MOST_ROUNDS = 10
 
-
-class UnfinishedErasureError(RuntimeError):
-    """Rows of the person kept coming."""
-
-
 PATIENCE_S = 240.0
 MUTATION_TIMEOUT_S = 40.0
 """Both together stay below the 300 s that Kafka allows for a batch. A mutation that takes longer goes on in ClickHouse,
@@ -80,6 +77,10 @@ and the next attempt waits for it."""
 
 _RETRY_S = 0.5
 _AWAY = (ClickHouseError, HTTPError, OSError)
+
+
+class UnfinishedErasureError(RuntimeError):
+    """Rows of the person kept coming."""
 
 
 def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
@@ -144,10 +145,8 @@ def _await_stored(deadline: float) -> None:
     # No broker, nothing on its way that could be waited for.
     with contextlib.closing(sync), contextlib.suppress(KafkaException):
         for source, target in _FUNCTIONS:
-            topic = kafka.full_name(source.name)
             with contextlib.closing(kafka.consumer(kafka.flow_group(source, target))) as flow:
-                told = kafka.ends(flow, topic, kafka.partitions(flow, topic, kafka.BROKER_TIMEOUT_S))
-                kafka.await_committed(flow, topic, told, deadline)
+                kafka.await_caught_up(flow, kafka.full_name(source.name), deadline)
         topics = [kafka.full_name(stream.name) for stream in _STREAMS]
         on_topics = {
             topic: kafka.ends(sync, topic, kafka.partitions(sync, topic, kafka.BROKER_TIMEOUT_S)) for topic in topics

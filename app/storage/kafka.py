@@ -62,7 +62,12 @@ def newest(asker: Consumer, places: list[tuple[str, int]]) -> dict[tuple[str, in
 
     Raises `KafkaException` if the broker is away, or one of the topics is not there.
     """
-    found = asker.offsets_for_times([TopicPartition(*place, OFFSET_END) for place in places], timeout=BROKER_TIMEOUT_S)
+    return _asked(asker, places, OFFSET_END)
+
+
+def _asked(asker: Consumer, places: list[tuple[str, int]], which: int) -> dict[tuple[str, int], int]:
+    # `get_watermark_offsets` puts two questions at once, and Moose's broker answers the second one 40 ms late.
+    found = asker.offsets_for_times([TopicPartition(*place, which) for place in places], timeout=BROKER_TIMEOUT_S)
     for each in found:
         if each.error is not None:
             raise KafkaException(each.error)
@@ -70,20 +75,15 @@ def newest(asker: Consumer, places: list[tuple[str, int]]) -> dict[tuple[str, in
 
 
 def _offsets(asker: Consumer, topic: str, numbers: list[int], which: int) -> dict[int, int]:
-    # `get_watermark_offsets` puts both questions at once, and Moose's broker answers the second one 40 ms late.
-    asked = [TopicPartition(topic, number, which) for number in numbers]
     try:
-        found = asker.offsets_for_times(asked, timeout=BROKER_TIMEOUT_S)
-        unknown = next((each.error for each in found if each.error is not None), None)
-    except KafkaException as error:
-        found, unknown = [], error.args[0]
-    if unknown is None:
-        return {each.partition: each.offset for each in found}
-    # An unknown partition is what librdkafka calls one of a broker that is away, too; that one lists no topics.
-    missing = asker.list_topics(topic, timeout=BROKER_TIMEOUT_S).topics[topic].error
-    if missing is None or missing.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-        raise KafkaException(unknown)
-    return dict.fromkeys(numbers, 0)
+        found = _asked(asker, [(topic, number) for number in numbers], which)
+    except KafkaException:
+        # An unknown partition is what librdkafka calls one of a broker that is away, too; that one lists no topics.
+        missing = asker.list_topics(topic, timeout=BROKER_TIMEOUT_S).topics[topic].error
+        if missing is None or missing.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
+        return dict.fromkeys(numbers, 0)
+    return {number: offset for (_, number), offset in found.items()}
 
 
 def await_committed(asker: Consumer, topic: str, offsets: dict[int, int], deadline: float) -> None:
@@ -96,6 +96,11 @@ def await_committed(asker: Consumer, topic: str, offsets: dict[int, int], deadli
         if all(reached.get(number, 0) >= offset for number, offset in offsets.items()):
             return
         time.sleep(_RETRY_S)
+
+
+def await_caught_up(asker: Consumer, topic: str, deadline: float) -> None:
+    """Wait until the asker's group has committed all that is on a topic now; as `await_committed`."""
+    await_committed(asker, topic, ends(asker, topic, partitions(asker, topic, BROKER_TIMEOUT_S)), deadline)
 
 
 def flow_group(source: Stream[Any], target: Stream[Any]) -> str:

@@ -144,8 +144,7 @@ class PacketHistory:
         with contextlib.closing(flow), contextlib.closing(sync), contextlib.suppress(KafkaException):
             read = kafka.committed(flow, topic, kafka.BROKER_TIMEOUT_S)
             kafka.await_committed(sync, topic, read, deadline)
-            ends = kafka.ends(sync, told, kafka.partitions(sync, told, kafka.BROKER_TIMEOUT_S))
-            kafka.await_committed(sync, told, ends, deadline)
+            kafka.await_caught_up(sync, told, deadline)
 
     def patiently[T](self, read: Callable[[], T], without: Callable[[], T]) -> T:
         """The result of `read`; that of `without` where ClickHouse stays away, or has lost what is asked for."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from live.settings import Settings
 from live.wall import Wall
 from tests.ingest_server import Ingest
 
-Act = Callable[[str], Awaitable[httpx.Response]]
+Act = Callable[..., Awaitable[httpx.Response]]
 
 
 def session(name: str, begins_in_s: float) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def play(ingest: Ingest, known: list[dict[str, Any]], screen: Callable[[Act, Wal
         for record in known:
             wall.take_session(record)
 
-        async def act(name: str) -> httpx.Response:
-            return await client.post(f"/actions/{name}", json={"name": "Now"} if name == "start-session" else {})
+        async def act(name: str, **body: Any) -> httpx.Response:
+            return await client.post(f"/actions/{name}", json={"name": "Now"} if name == "start-session" else body)
 
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -51,33 +52,20 @@ def play(ingest: Ingest, known: list[dict[str, Any]], screen: Callable[[Act, Wal
 OLD = Profile(7, "Old", hr_max_entered=190)
 
 
-def edit(ingest: Ingest, steps: Callable[[Callable[..., Awaitable[httpx.Response]], Wall], Awaitable[None]]) -> None:
+def edit(ingest: Ingest, steps: Callable[[Act, Wall], Awaitable[None]]) -> None:
     """Let a screen edit Old, who wears a strap."""
 
-    async def screen(_act: Act, wall: Wall) -> None:
+    async def screen(act: Act, wall: Wall) -> None:
         now_us = time.time_ns() // 1000
         wall.board.take_profile(OLD, now_us - 2)
         wall.board.take_assignment("863436", Assignment(now_us - 2, Wearer(7, "Old"), True), ignored=False)
-
-        async def save(**changed: Any) -> httpx.Response:
-            body = {"user_id": 7, "user_name": "Old", "hr_max": 190, **changed}
-            return await client.post("/actions/person", json=body)
-
-        transport = httpx.ASGITransport(wall_app(wall), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            await steps(save, wall)
+        await steps(partial(act, "person", user_id=7, user_name="Old", hr_max=190), wall)
 
     play(ingest, [], screen)
 
 
-def wall_app(wall: Wall) -> Any:
-    app = create(Settings(moose_url="http://127.0.0.1:1", broker="127.0.0.1:1"))
-    app.state.wall = wall
-    return app
-
-
 def test_a_rename_whose_second_half_failed_is_finished_by_the_next_try(ingest: Ingest) -> None:
-    async def steps(save: Callable[..., Awaitable[httpx.Response]], _wall: Wall) -> None:
+    async def steps(save: Act, _wall: Wall) -> None:
         ingest.refuse = lambda record: "device_id" in record
         assert (await save(user_name="New")).status_code == 400
         ingest.refuse = lambda _record: False
@@ -89,7 +77,7 @@ def test_a_rename_whose_second_half_failed_is_finished_by_the_next_try(ingest: I
 
 
 def test_a_profile_counts_from_now_on_though_the_one_before_is_of_a_clock_that_was_ahead(ingest: Ingest) -> None:
-    async def steps(save: Callable[..., Awaitable[httpx.Response]], wall: Wall) -> None:
+    async def steps(save: Act, wall: Wall) -> None:
         ahead = datetime.now(UTC) + timedelta(hours=1)
         wall.take_profile({**OLD.fields(), "updated_at": ahead.isoformat()})
         assert (await save(hidden=True)).status_code == 200
@@ -105,7 +93,7 @@ def test_a_profile_counts_from_now_on_though_the_one_before_is_of_a_clock_that_w
 def test_while_the_broker_is_away_nothing_is_left_with_moose(ingest: Ingest) -> None:
     """It would hold what the screen has been told has failed, and do it later."""
 
-    async def steps(save: Callable[..., Awaitable[httpx.Response]], wall: Wall) -> None:
+    async def steps(save: Act, wall: Wall) -> None:
         wall._followers.append(SimpleNamespace(connected=False))  # type: ignore[arg-type]
         refused = await save(hidden=True)
         assert refused.status_code == 502
