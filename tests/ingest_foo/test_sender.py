@@ -95,6 +95,7 @@ def test_a_line_that_the_disk_has_damaged_stops_nothing(tmp_path: Path, way: Cal
     assert it.await_delivered(2) == ["{1}", "{2}"]
     assert it.rejected.count == 2
     assert "damaged on the disk" in (tmp_path / "rejected.jsonl").read_text()
+    wait_for(lambda: it.sender.sent == 2, "them to be counted", 5, every_s=0.01)
     assert it.sender.sent == 2
 
 
