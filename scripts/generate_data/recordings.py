@@ -101,13 +101,14 @@ def _fit(file: Path) -> Iterator[tuple[datetime, int | None]]:
 
 def _tcx(file: Path) -> Iterator[tuple[datetime, int | None]]:
     try:
-        # Python's expat refuses entity bombs since 2.4.1, and external entities are never fetched.
-        for _, element in iterparse(file):  # noqa: S314
-            if element.tag == f"{_TCX}Trackpoint":
-                moment, rate = element.findtext(f"{_TCX}Time"), element.findtext(f"{_TCX}HeartRateBpm/{_TCX}Value")
-                if moment:
-                    yield _moment(moment), _rate(rate or "")
-                element.clear()
+        with file.open("rb") as source:  # of a path, iterparse leaves the file open where it stops at an error
+            # Python's expat refuses entity bombs since 2.4.1, and external entities are never fetched.
+            for _, element in iterparse(source):  # noqa: S314
+                if element.tag == f"{_TCX}Trackpoint":
+                    moment, rate = element.findtext(f"{_TCX}Time"), element.findtext(f"{_TCX}HeartRateBpm/{_TCX}Value")
+                    if moment:
+                        yield _moment(moment), _rate(rate or "")
+                    element.clear()
     except (ParseError, LookupError, ValueError, OverflowError) as error:
         raise RecordingError(f"{file}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.generate_data.recordings import (
@@ -115,7 +116,9 @@ def test_a_line_that_is_no_packet(tmp_path: Path, line: bytes) -> None:
     ],
 )
 def test_what_is_no_recording(tmp_path: Path, name: str, content: str | bytes, reason: str) -> None:
-    with pytest.raises(RecordingError, match=reason):
-        read(write(tmp_path, name, content))
+    file = write(tmp_path, name, content)
+    with pytest.raises(RecordingError, match=reason) as _refused:  # the error kept: what it holds cannot close itself
+        read(file)
+    assert str(file) not in [opened.path for opened in psutil.Process().open_files()]
     with pytest.raises(RecordingError, match="no such file"):
         read(tmp_path / "missing.fit")
