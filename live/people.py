@@ -5,6 +5,9 @@ from dataclasses import replace
 from app.heartrate.profiles import Profile
 from app.heartrate.wearers import NOBODY, Assignment, Wearer, WearerBook
 
+MOST_GIVEN_OUT = 2**31
+"""Whoever gives out larger numbers counts in a way of their own, and may have given out the largest that there is."""
+
 
 class People:
     """Everybody known. The order in which things are noted does not matter: the newest counts."""
@@ -92,7 +95,8 @@ class People:
 
     def new_user_id(self) -> int:
         """A number that nobody has or had, given out once."""
-        self._reserved = max(self._reserved, *self._profiles, *self._names, *self._erased, 0) + 1
+        taken = (user_id for each in (self._profiles, self._names, self._erased) for user_id in each)
+        self._reserved = max(self._reserved, *(user_id for user_id in taken if user_id < MOST_GIVEN_OUT), 0) + 1
         return self._reserved
 
     def devices(self) -> set[str]:

@@ -23,6 +23,7 @@ from live.records import profile_record
 from live.sessions import Sessions
 from live.settings import Settings
 from live.streams import Follower, Message, send
+from live.told import told
 
 NEWS = ("unified_hr_packet", "bluetooth_hr_packet")
 REGISTRY = ("strap_assignment", "person_profile", "training_session", "erasure_report")
@@ -33,7 +34,7 @@ EFFORT_WINDOW_S = 3600
 LINK_EVERY_S = 2.0
 RETRY_S = 1.0
 
-UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError)
 """What a record raises that is not what it should be."""
 
 MOST_SESSIONS = 10_000
@@ -112,7 +113,7 @@ class Wall:
                 self._unusable += 1
 
     def _take(self, message: Message, now_s: float) -> None:
-        record = message.record
+        record = told(message.stream, message.record)
         match message.stream:
             case "unified_hr_packet":
                 beat = Beat(

@@ -23,8 +23,8 @@ PAUSE_S = 1.0
 """Between tries, where the sink itself has given up."""
 
 REPEATED_S = 60.0
-"""What arrived within so long before the server was gone is sent again when it is back: a broker that keeps messages in
-memory has lost what was not stored yet. What it has not lost is told twice, which changes nothing."""
+"""What arrived within so long before the last that did is sent again when a server that was gone is back: a broker that
+keeps messages in memory has lost what was not stored yet. What it has not lost is told twice, which changes nothing."""
 
 UNNOTICED_S = 5.0
 """So long without anything to send, the server may have been gone without anybody noticing."""
@@ -111,9 +111,6 @@ class Sender(threading.Thread):
         for destination, records in records_of.items():
             self._arrived.append((now, destination, records))
             self._arrived_records += len(records)
-        self._forget_old(now)
-
-    def _forget_old(self, now: float) -> None:
         while self._arrived and (self._arrived[0][0] < now - REPEATED_S or self._arrived_records > REPEATED_RECORDS):
             self._arrived_records -= len(self._arrived.popleft()[2])
 
@@ -121,13 +118,16 @@ class Sender(threading.Thread):
         return time.monotonic() - self._arrived[-1][0] if self._arrived else 0.0
 
     def _repeat(self) -> None:
-        """Send again what had arrived, before what comes after it."""
+        """Send again what had arrived, before what comes after it, however long the server has been gone."""
         assert self._sink is not None
-        self._forget_old(time.monotonic())
         for _, destination, records in self._arrived:
             self._sink.send(destination, records)
         self._sink.settle()
-        self._server_was_gone = False
+        if self._server_was_gone:
+            # It may be gone again before it has stored them.
+            now = time.monotonic()
+            self._arrived = deque((now, destination, records) for _, destination, records in self._arrived)
+            self._server_was_gone = False
 
     def finish(self, within_s: float) -> bool:
         """Send what is left, for so long at most, and end; True: nothing is left."""

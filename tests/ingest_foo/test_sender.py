@@ -1,8 +1,10 @@
 """The way from the spool to the server goes on, whatever the disk does to it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +45,17 @@ class Way:
     def await_delivered(self, count: int) -> list[str]:
         wait_for(lambda: self.spool.pending == 0 and len(self.sink.records) >= count, "the records", 10, every_s=0.01)
         return [text for _, text in self.sink.records]
+
+
+class Leaving(Taken):
+    """A server that is there, or is not."""
+
+    gone = False
+
+    def send(self, destination: str, batch: list[str]) -> None:
+        if self.gone:
+            raise ServerGoneError
+        super().send(destination, batch)
 
 
 @pytest.fixture
@@ -182,3 +195,31 @@ def test_what_a_restarted_server_may_have_lost_is_sent_again_first(
         send(text)
     assert [text for _, text in it.sink.records] == had
     wait_for(lambda: it.sender.sent == 3, "it to be counted", 5, every_s=0.01)
+
+
+def test_what_arrived_before_the_server_was_gone_is_sent_again_however_long_and_often_it_was(
+    tmp_path: Path, way: Callable[[Path], Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_s = 0.0
+    monkeypatch.setattr(sender_module, "time", SimpleNamespace(monotonic=lambda: clock_s, time=time.time))
+    it = way(tmp_path)
+    it.sink = sink = Leaving()
+    it.sender.begin(sink)
+
+    def send(text: str) -> None:
+        counted = it.sender.sent
+        it.spool.append(RAW, text)
+        wait_for(lambda: it.sender.sent > counted, "it to be counted", 5, every_s=0.01)
+
+    send("{1}")
+    for text, had in (("{2}", ["{1}", "{2}"]), ("{3}", ["{1}", "{2}", "{3}"])):
+        sink.records.clear()
+        sink.gone = True
+        it.spool.append(RAW, text)
+        wait_for(lambda: it.sender.trouble is not None, "the server to be missed", 5, every_s=0.01)
+        clock_s += 3600
+        sink.gone = False
+        it.await_delivered(len(had))
+        assert [record for _, record in sink.records] == had
+        wait_for(lambda: it.sender.trouble is None, "all to be well again", 5, every_s=0.01)
+        clock_s += sender_module.REPEATED_S - 1
