@@ -2,7 +2,7 @@
 
 import json
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from chaos.fault import Outcome, disturbed, fault
 from chaos.load import Load
 from chaos.stack import Stack
+from harness.live import Screen
 from harness.waiting import wait_for
 
 STREAMS: dict[str, dict[str, Any]] = {
@@ -23,11 +24,50 @@ STREAMS: dict[str, dict[str, Any]] = {
 }
 """A good record of each, to be spoiled; streams that a function reads."""
 
-WITHOUT_FUNCTION = ("unified_hr_packet", "erasure_report", "dead_letter_decision")
+WITHOUT_FUNCTION: dict[str, dict[str, Any]] = {
+    "unified_hr_packet": {
+        "device_id": "99902",
+        "user_id": 0,
+        "hr_timestamp_seconds": 1_795_600_000.0,
+        "hr_value": 60,
+        "rr_interval_ms": 1000.0,
+        "user_name": "Strap 99902",
+    },
+    "erasure_report": {
+        "erasure_id": "99902",
+        "user_id": 999_902,
+        "removed": {"unified_hr_packet": 1},
+        "erased_at": "2026-11-25T00:00:00Z",
+    },
+    "dead_letter_decision": {"letter_id": "99902", "queue": "none", "letter_offset": 1, "run_id": "chaos"},
+}
 """Streams that only a table (and the wall) reads: what is wrong there, only ClickHouse can refuse."""
 
-MOMENTS = {"raw_ant_hr_packet": "received_at", "bluetooth_hr_packet": "received_at", "strap_assignment": "assigned_at"}
-"""Moments that must have a zone."""
+MOMENTS = {
+    "raw_ant_hr_packet": "received_at",
+    "bluetooth_hr_packet": "received_at",
+    "strap_assignment": "assigned_at",
+    "person_profile": "updated_at",
+    "training_session": "ended_at",
+    "erasure_request": "requested_at",
+    "unified_hr_packet": "processed_timestamp",
+    "erasure_report": "erased_at",
+    "dead_letter_decision": "letter_at",
+}
+"""Moments that must have a zone, and a year that can be."""
+
+NUMBERS = {
+    "raw_ant_hr_packet": "packet_count",
+    "bluetooth_hr_packet": "packet_count",
+    "processed_ant_hr_packet": "heart_beat_count",
+    "strap_assignment": "user_id",
+    "person_profile": "birth_year",
+    "erasure_request": "user_id",
+    "unified_hr_packet": "hr_value",
+    "erasure_report": "user_id",
+    "dead_letter_decision": "letter_offset",
+}
+"""Integers: what no column holds, ClickHouse would refuse, or keep as another number."""
 
 WITHOUT_TABLE = ("erasure_request",)
 INGESTED = ("raw_ant_hr_packet", "bluetooth_hr_packet", "strap_assignment", "person_profile", "training_session")
@@ -35,10 +75,10 @@ QUEUE = "DeadLetterQueue"
 MEGABYTE = 1_000_000
 
 
-def _spoiled(good: dict[str, Any], mark: str, moment: str | None = None) -> dict[str, bytes]:
-    """Each kind of wrong, with a mark to find it by. All of them are wrong for every stream (that has the moment)."""
+def _spoiled(stream: str, good: dict[str, Any], mark: str) -> dict[str, bytes]:
+    """Each kind of wrong, with a mark to find it by. All of them are wrong for every stream (that has such a field)."""
     first, last = next(iter(good)), list(good)[-1]
-    return {
+    wrong = {
         "not JSON": f"{{{mark}-0".encode(),
         "a list": json.dumps([f"{mark}-1"]).encode(),
         "null": b"null",
@@ -54,7 +94,15 @@ def _spoiled(good: dict[str, Any], mark: str, moment: str | None = None) -> dict
         "half of a surrogate pair": json.dumps({**good, last: "\ud800", "mark": f"{mark}-11"}).encode(),
         "not UTF-8": b"\xff\xfe" + f"{mark}-9".encode(),
         "unknown fields only": json.dumps({"unknown": f"{mark}-10"}).encode(),
-    } | ({moment: json.dumps({**good, moment: "2026-11-25T00:00:00", "mark": f"{mark}-12"}).encode()} if moment else {})
+    }
+    moment, number = MOMENTS.get(stream), NUMBERS.get(stream)
+    if moment is not None:
+        for at, text in enumerate(("2026-11-25T00:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")):
+            wrong[f"{moment} {text}"] = json.dumps({**good, moment: text, "mark": f"{mark}-12-{at}"}).encode()
+    if number is not None:
+        for at, value in enumerate((-(2**63) - 1, 2**64, 10**30)):
+            wrong[f"{number} {value}"] = json.dumps({**good, number: value, "mark": f"{mark}-13-{at}"}).encode()
+    return wrong
 
 
 @fault("poison on the topics")
@@ -64,7 +112,7 @@ def on_the_topics(stack: Stack) -> Outcome:
 
     def poison(load: Load) -> float:
         before = {stream: letters(stack, stream) for stream in STREAMS}
-        sent = {stream: _spoiled(good, f"poison-{stream}", MOMENTS.get(stream)) for stream, good in STREAMS.items()}
+        sent = {stream: _spoiled(stream, good, f"poison-{stream}") for stream, good in STREAMS.items()}
         for stream, messages in sent.items():
             stack.produce(stream, messages.values())
         since = time.time()
@@ -78,27 +126,52 @@ def on_the_topics(stack: Stack) -> Outcome:
 
     disturbed(stack, outcome, poison)
     _tables_go_on(stack, [stream for stream in STREAMS if stream not in WITHOUT_TABLE], outcome)
+    if not _wall_goes_on(stack):
+        outcome.broken.append("the wall has no news")
     return outcome
 
 
 @fault("poison on topics that only tables read")
 def refused_by_clickhouse(stack: Stack) -> Outcome:
-    """What ClickHouse would refuse for ever must not hold up what comes behind it."""
-    outcome = Outcome("every beat; no table stands still")
+    """What ClickHouse would refuse for ever must not hold up what comes behind it, here or on the screens."""
+    outcome = Outcome("every beat; no table stands still, nor does the wall")
     topics = set(AdminClient({"bootstrap.servers": stack.broker}).list_topics(timeout=10).topics)
     present = [stream for stream in WITHOUT_FUNCTION if stream in topics]
 
     def poison(load: Load) -> float:
         for stream in present:
-            stack.produce(stream, _spoiled({"device_id": "99901", "user_id": 1}, f"poison-{stream}").values())
+            good = WITHOUT_FUNCTION[stream]
+            wrong = _spoiled(stream, good, f"poison-{stream}")
+            stack.produce(stream, [*wrong.values(), json.dumps(good).encode()])
+            outcome.notes.append(f"{stream}: a good record behind {len(wrong)} wrong ones")
         since = time.time()
         load.await_heard(5)
         return since
 
     disturbed(stack, outcome, poison)
     _tables_go_on(stack, present, outcome)
-    outcome.notes.append(f"on {', '.join(present)}")
+    for stream in present:
+        if not _rows_of(stack, stream):
+            outcome.broken.append(f"{stream}: the good record behind the wrong ones is not stored")
+    if not _wall_goes_on(stack):
+        outcome.broken.append("the wall has no news")
     return outcome
+
+
+def _rows_of(stack: Stack, stream: str) -> int:
+    """How many rows of a table are of the records that were put on its topic here."""
+    name, value = next(iter(WITHOUT_FUNCTION[stream].items()))
+    ((count,),) = stack.rows(f"SELECT count() FROM {stream} WHERE {name} = {{value:String}}", value=value)  # noqa: S608
+    return int(count)
+
+
+def _wall_goes_on(stack: Stack) -> bool:
+    """Whether a screen that connects now is shown something."""
+    with closing(Screen(stack.live_url)) as screen:
+        screen.start()
+        with suppress(AssertionError):
+            wait_for(lambda: screen.values, "a screen to be filled", 15)
+        return bool(screen.values)
 
 
 @fault("poison over HTTP")
@@ -110,7 +183,7 @@ def over_http(stack: Stack) -> Outcome:
         del load
         for stream in INGESTED:
             before, taken = letters(stack, stream), 0
-            for what, body in _spoiled(STREAMS[stream], f"http-{stream}", MOMENTS.get(stream)).items():
+            for what, body in _spoiled(stream, STREAMS[stream], f"http-{stream}").items():
                 answer = stack.http.post(
                     f"/ingest/{stream}", content=body, headers={"Content-Type": "application/json"}
                 )

@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int8, UInt8, UInt64
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
 
@@ -18,7 +19,7 @@ class BluetoothHRPacket(StreamRecord):
     device_id: Annotated[str, "LowCardinality"] = Field(
         description="The strap's Bluetooth address, in capitals (on macOS: the UUID that it tells instead)"
     )
-    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
+    packet_count: Annotated[UInt64, ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The receiver's running number for this strap"
     )
     hr_measurement: Annotated[str, ClickHouseCodec("ZSTD(3)")] = Field(
@@ -28,10 +29,10 @@ class BluetoothHRPacket(StreamRecord):
         datetime, ClickhousePrecision(precision=6), clickhouse_default("now64(6)"), ClickHouseCodec("Delta(8), ZSTD(1)")
     ] = Field(default=DATABASE_FILLS_IT, description="When the receiver got it, UTC; absent: when the pipeline saw it")
     receiver_id: Annotated[Optional[str], "LowCardinality"] = Field(default=None, description="Which receiver got it")
-    rssi_dbm: Annotated[Optional[int], "int8"] = Field(
+    rssi_dbm: Optional[Int8] = Field(
         default=None, description="Signal strength when the receiver found the strap, dBm; null: unknown"
     )
-    battery_percent: Annotated[Optional[int], "uint8"] = Field(
+    battery_percent: Optional[UInt8] = Field(
         default=None, description="The strap's battery when the receiver connected to it, percent; null: unknown"
     )
     stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(

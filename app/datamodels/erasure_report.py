@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int64
 from app.datamodels.stream_record import StreamRecord
 
 
@@ -15,9 +16,9 @@ class ErasureReport(StreamRecord):
     """An erasure that was carried out. It names nobody: the number alone says nothing once the profile is gone."""
 
     erasure_id: str = Field(description="The request's")
-    user_id: int = Field(description="Who it was")
+    user_id: Int64 = Field(description="Who it was")
     erased_at: Annotated[datetime, ClickhousePrecision(precision=6)] = Field(description="When it was done, UTC")
-    removed: dict[str, int] = Field(description="Rows removed, by table")
+    removed: dict[str, Int64] = Field(description="Rows removed, by table")
 
 
 erasure_report_pipeline = IngestPipeline[ErasureReport](

@@ -7,6 +7,7 @@ from moose_lib import IngestPipeline, IngestPipelineConfig
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int64
 from app.datamodels.stream_record import StreamRecord
 
 
@@ -14,7 +15,7 @@ class ErasureRequest(StreamRecord):
     """All rows of `user_id` are to be removed from every table."""
 
     erasure_id: str = Field(description="What names the request; the report carries it")
-    user_id: int = Field(description="The person, from 1")
+    user_id: Int64 = Field(description="The person, from 1")
     requested_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
         default=None, description="When it was asked for, UTC: straps are handed back as of then; absent: now"
     )

@@ -6,24 +6,23 @@ from moose_lib import LifeCycle, OlapConfig, OlapTable
 from moose_lib.blocks import ReplacingMergeTreeEngine
 from pydantic import BaseModel, Field
 
+from app.datamodels.integers import Int64, UInt16, UInt64
 from app.heartrate.retention import ttl
 
 
 class LatestHeartRate(BaseModel):
     """One row a person (of an unregistered strap: a strap) after merges; read with FINAL."""
 
-    user_id: int = Field(description="The person; 0: nobody registered")
+    user_id: Int64 = Field(description="The person; 0: nobody registered")
     guest_device_id: Annotated[str, "LowCardinality"] = Field(
         description="What tells unregistered straps apart: device_id where user_id is 0, else empty"
     )
     user_name: Annotated[str, "LowCardinality"] = Field(description="The person's newest name")
     device_id: Annotated[str, "LowCardinality"] = Field(description="The strap of the newest beat")
     hr_timestamp_seconds: float = Field(description="The moment of the newest beat, seconds since 1970 UTC")
-    hr_value: Annotated[Optional[int], "uint16"] = Field(description="Its heart rate, bpm; null: unknown")
+    hr_value: Optional[UInt16] = Field(description="Its heart rate, bpm; null: unknown")
     rr_interval_ms: Optional[float] = Field(description="Its RR interval, ms; null: unknown")
-    version: Annotated[int, "uint64"] = Field(
-        description="Order of beats: its moment in µs, doubled, plus its revision"
-    )
+    version: UInt64 = Field(description="Order of beats: its moment in µs, doubled, plus its revision")
 
 
 latest_heart_rate = OlapTable[LatestHeartRate](

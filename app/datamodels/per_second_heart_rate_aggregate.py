@@ -8,9 +8,8 @@ from moose_lib.blocks import AggregatingMergeTreeEngine
 from moose_lib.data_models import ClickHouseAlias, ClickHouseCodec, ClickhousePrecision, SimpleAggregateFunction
 from pydantic import BaseModel, Field
 
+from app.datamodels.integers import Int64, UInt16
 from app.heartrate.retention import ttl
-
-UInt16 = Annotated[int, "uint16"]
 
 RATES = "mapValues(hr_by_offset_ms)"
 """In SQL: the heart rates of a second's beats."""
@@ -32,7 +31,7 @@ class PerSecondHeartRateAggregate(BaseModel):
     rounded_up_time: Annotated[datetime, ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(
         description="The second, rounded up, UTC: a beat at 10:00:00.2 counts to 10:00:01"
     )
-    user_id: int = Field(description="The person; 0: nobody registered")
+    user_id: Int64 = Field(description="The person; 0: nobody registered")
     user_name: Annotated[str, "LowCardinality"] = Field(description="The person's name as of then")
     processed_timestamp: Annotated[
         datetime,

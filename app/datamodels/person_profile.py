@@ -8,21 +8,24 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int64
 from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 
 
 class PersonProfile(StreamRecord):
     """A person from `updated_at` on. Each record is whole: what it does not say is unknown."""
 
-    user_id: int = Field(description="The person, from 1")
+    user_id: Int64 = Field(description="The person, from 1")
     user_name: str = Field(description="Their name")
     alias: Optional[str] = Field(default=None, description="What to show instead of the name")
-    birth_year: Optional[int] = Field(default=None, description="For the estimates that need an age")
+    birth_year: Optional[Int64] = Field(default=None, description="For the estimates that need an age")
     sex: Optional[str] = Field(default=None, description="female or male, as the energy formula knows it")
     weight_kg: Optional[float] = Field(default=None, description="Kilograms")
-    hr_max: Optional[int] = Field(default=None, description="Maximum heart rate as the person says, bpm")
-    hr_max_learnt: Optional[int] = Field(default=None, description="Maximum heart rate as recordings show, bpm")
-    hr_rest: Optional[int] = Field(default=None, description="Resting heart rate, bpm; known: zones are of the reserve")
+    hr_max: Optional[Int64] = Field(default=None, description="Maximum heart rate as the person says, bpm")
+    hr_max_learnt: Optional[Int64] = Field(default=None, description="Maximum heart rate as recordings show, bpm")
+    hr_rest: Optional[Int64] = Field(
+        default=None, description="Resting heart rate, bpm; known: zones are of the reserve"
+    )
     hidden: Optional[bool] = Field(default=None, description="Not to be shown on the board")
     updated_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
         default=None, description="Since when, UTC; absent: since the pipeline saw it"

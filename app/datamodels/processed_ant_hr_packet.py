@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int64, UInt8, UInt64
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
 
@@ -16,10 +17,10 @@ class ProcessedAntHRPacket(StreamRecord):
     """A heartbeat. Its identity is (device_id, epoch, heart_beat_count): each beat once, whatever repeated it."""
 
     device_id: Key[Annotated[str, "LowCardinality"]] = Field(description="20-bit ANT device number, decimal")
-    epoch: Key[Annotated[int, ClickHouseCodec("Delta(8), ZSTD(1)")]] = Field(
+    epoch: Key[Annotated[Int64, ClickHouseCodec("Delta(8), ZSTD(1)")]] = Field(
         description="Which run of the strap's clock: when its first packet was heard, µs since 1970 UTC"
     )
-    heart_beat_count: Key[Annotated[int, ClickHouseCodec("Delta(8), ZSTD(1)")]] = Field(
+    heart_beat_count: Key[Annotated[Int64, ClickHouseCodec("Delta(8), ZSTD(1)")]] = Field(
         description="The strap's heart beat count, unwrapped"
     )
     previous_beat_time: Annotated[Optional[float], ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
@@ -28,7 +29,7 @@ class ProcessedAntHRPacket(StreamRecord):
     last_beat_time: Annotated[float, ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
         description="Event time of this beat, seconds of the strap's own clock, unwrapped"
     )
-    calculated_heart_rate: Annotated[Optional[int], "uint8", ClickHouseCodec("Delta(1), ZSTD(1)")] = Field(
+    calculated_heart_rate: Annotated[Optional[UInt8], ClickHouseCodec("Delta(1), ZSTD(1)")] = Field(
         default=None, description="The strap's own computed heart rate, bpm; null: invalid or not heard"
     )
     rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
@@ -42,14 +43,14 @@ class ProcessedAntHRPacket(StreamRecord):
     beat_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The moment of the beat, UTC"
     )
-    revision: Annotated[int, "uint8"] = Field(
+    revision: UInt8 = Field(
         description="Of two tellings of a beat the higher stands: 64 where the interval is known, 32 where the heart "
         "rate is, and how often it was told before"
     )
     received_at: Annotated[datetime, ClickhousePrecision(precision=6), ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="When the packet that showed this beat was heard, UTC"
     )
-    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
+    packet_count: Annotated[UInt64, ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="That packet's running number"
     )
     tracker_state: Annotated[Optional[str], ClickHouseCodec("ZSTD(3)")] = Field(

@@ -19,6 +19,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int8, UInt64
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
 from app.heartrate.sharding import parse_shards, stream_of_shard
@@ -30,7 +31,7 @@ class RawAntHRPacket(StreamRecord):
     device_id: Annotated[str, "LowCardinality"] = Field(
         description="20-bit ANT device number, decimal (D00000652: device number and transmission type)"
     )
-    packet_count: Annotated[int, "uint64", ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
+    packet_count: Annotated[UInt64, ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The receiver's running number for this strap"
     )
     ant_hr_packet: Annotated[str, ClickHouseCodec("ZSTD(3)")] = Field(
@@ -42,9 +43,7 @@ class RawAntHRPacket(StreamRecord):
         default=DATABASE_FILLS_IT, description="When the receiver heard it, UTC; absent: when the pipeline saw it"
     )
     receiver_id: Annotated[Optional[str], "LowCardinality"] = Field(default=None, description="Which receiver heard it")
-    rssi_dbm: Annotated[Optional[int], "int8"] = Field(
-        default=None, description="Signal strength at the receiver, dBm; null: unknown"
-    )
+    rssi_dbm: Optional[Int8] = Field(default=None, description="Signal strength at the receiver, dBm; null: unknown")
     stored_at: Annotated[datetime, ClickHouseMaterialized("now()"), ClickHouseCodec("Delta(4), ZSTD(1)")] = Field(
         default=DATABASE_FILLS_IT,
         description="When the row was stored, UTC; retention counts from here, not from received_at",

@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int64
 from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 
 
@@ -15,7 +16,7 @@ class StrapAssignment(StreamRecord):
     """From `assigned_at` on, `device_id` is worn by this person; the newest assignment wins. `user_id` 0: by nobody."""
 
     device_id: Annotated[str, "LowCardinality"] = Field(description="20-bit ANT device number, or Bluetooth address")
-    user_id: int = Field(description="The person, from 1; 0 hands the strap back")
+    user_id: Int64 = Field(description="The person, from 1; 0 hands the strap back")
     user_name: str = Field(description="The name to show")
     assigned_at: Annotated[Optional[datetime], ClickhousePrecision(precision=6)] = Field(
         default=None, description="From when on, UTC; absent: from when the pipeline saw it"

@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickHouseCodec, ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.integers import Int64, UInt8, UInt16
 from app.datamodels.stream_record import StreamRecord
 from app.heartrate.retention import ttl
 
@@ -15,7 +16,7 @@ from app.heartrate.retention import ttl
 class UnifiedHRPacket(StreamRecord):
     """A person's heartbeat, whatever strap and radio it came by. Identity: (device_id, hr_timestamp_seconds)."""
 
-    user_id: Annotated[int, ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
+    user_id: Annotated[Int64, ClickHouseCodec("Delta(8), ZSTD(1)")] = Field(
         description="The wearer; 0: nobody registered"
     )
     user_name: Annotated[str, "LowCardinality"] = Field(description='The wearer\'s name, or "Strap <device_id>"')
@@ -23,7 +24,7 @@ class UnifiedHRPacket(StreamRecord):
     hr_timestamp_seconds: Annotated[float, ClickHouseCodec("FPC(12), ZSTD(1)")] = Field(
         description="The moment of the beat, seconds since 1970 UTC"
     )
-    hr_value: Annotated[Optional[int], "uint16", ClickHouseCodec("Delta(2), ZSTD(1)")] = Field(
+    hr_value: Annotated[Optional[UInt16], ClickHouseCodec("Delta(2), ZSTD(1)")] = Field(
         default=None, description="Heart rate as the strap computes it, bpm; null: unknown"
     )
     rr_interval_ms: Annotated[Optional[float], ClickHouseCodec("Delta(8), ZSTD(3)")] = Field(
@@ -33,7 +34,7 @@ class UnifiedHRPacket(StreamRecord):
     skin_contact: Optional[bool] = Field(
         default=None, description="The strap feels skin; null: it cannot tell (ANT+ straps never can)"
     )
-    revision: Annotated[int, "uint8"] = Field(
+    revision: UInt8 = Field(
         description="Of two tellings of a beat the higher stands: 64 where the interval is known, 32 where the heart "
         "rate is, and how often it was told before"
     )

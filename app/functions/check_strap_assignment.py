@@ -2,14 +2,13 @@
 
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.heartrate.wearers import check_assignment
-from app.storage.moments import require_zone
+from app.storage.moments import check_moment
 
 
 def check_strap_assignment(assignment: StrapAssignment) -> None:
     """Raise, and so dead-letter the record, if it cannot be used."""
     assignment.require_valid()
-    if assignment.assigned_at is not None:
-        require_zone("assigned_at", assignment.assigned_at)
+    check_moment("assigned_at", assignment.assigned_at)
     check_assignment(assignment.device_id, assignment.user_id, assignment.user_name)
 
 

@@ -3,11 +3,14 @@
 from app.datamodels.training_session import TrainingSession, training_session_pipeline
 from app.heartrate.moments import to_us
 from app.heartrate.sessions import check_session
+from app.storage.moments import check_moment
 
 
 def check_training_session(record: TrainingSession) -> None:
     """Raise, and so dead-letter the record, if it cannot be used."""
     record.require_valid()
+    for field in ("started_at", "ended_at", "stop_marked_at"):
+        check_moment(field, getattr(record, field))
     check_session(
         record.session_id,
         record.name,

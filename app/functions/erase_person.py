@@ -7,6 +7,7 @@ from app.datamodels.erasure_request import ErasureRequest, erasure_request_pipel
 from app.datamodels.stream_record import RejectedRecordError
 from app.heartrate.wearers import NOBODY
 from app.storage.erasure import erase
+from app.storage.moments import check_moment
 
 
 def erase_person(request: ErasureRequest) -> ErasureReport:
@@ -14,6 +15,7 @@ def erase_person(request: ErasureRequest) -> ErasureReport:
     request.require_valid()
     if request.user_id <= NOBODY:
         raise RejectedRecordError(f"user_id: {request.user_id}; people count from 1")
+    check_moment("requested_at", request.requested_at)
     removed = erase(request.user_id, request.requested_at or datetime.now(UTC))
     return ErasureReport(
         erasure_id=request.erasure_id, user_id=request.user_id, erased_at=datetime.now(UTC), removed=removed

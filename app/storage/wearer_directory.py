@@ -20,7 +20,7 @@ from app.heartrate.moments import to_us
 from app.heartrate.wearers import Assignment, InvalidAssignmentError, Wearer, WearerBook, check_assignment
 from app.storage import kafka
 from app.storage.clickhouse import Patience, connect
-from app.storage.moments import require_zone
+from app.storage.moments import check_moment
 
 CAUGHT_UP_WITHIN_S = 60.0
 """How long the first beat of a strap may wait for what the topics held before it; Kafka allows 300 s."""
@@ -155,8 +155,8 @@ class _TopicFollower(threading.Thread):
         record = StrapAssignment.model_validate(from_json(message.value() or b""))
         record.require_valid()
         since_us = told_us = message.timestamp()[1] * 1000 or to_us(datetime.now(UTC))
+        check_moment("assigned_at", record.assigned_at)
         if record.assigned_at is not None:
-            require_zone("assigned_at", record.assigned_at)
             since_us = to_us(record.assigned_at)
         wearer = Wearer(record.user_id, record.user_name)
         _note(self._book, record.device_id, Assignment(since_us, wearer, record.assigned_at is not None, told_us))

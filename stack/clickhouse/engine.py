@@ -19,6 +19,7 @@ from typing import Any
 import chdb
 
 from stack.clickhouse.config import TEMPORARY
+from stack.clickhouse.statement import are_literals
 
 KEPT_CONNECTIONS = 32
 INSERTING = "insert-"
@@ -26,10 +27,14 @@ INSERTING = "insert-"
 _OBJECTS_OF_PYTHON = frozenset(("arrowtable", "dataframe", "datastore"))
 """Output formats of chDB that are no bytes, and so none of ClickHouse's."""
 
-_NO_SQL_IN_VALUES = (
-    "input_format_values_interpret_expressions = 0, input_format_values_deduce_templates_of_expressions = 0"
+_EXPRESSIONS_IN_VALUES = (
+    "input_format_values_interpret_expressions = {0}, input_format_values_deduce_templates_of_expressions = {0}"
 )
-"""Nobody looks through data for what it calls."""
+"""What stands in data is only looked through for what it calls where ClickHouse takes it for an expression."""
+
+_IS_EXPRESSION = 344
+_ROWS_AT_ONCE = 1_000_000
+"""So many rows ClickHouse reads before it writes any (`max_insert_block_size`)."""
 
 _MONTHS_IN_ONE_INSERT = "max_partitions_per_insert_block"
 """Of 100, an INSERT of older recordings would be refused as a whole, and Moose would send it again for ever."""
@@ -88,21 +93,31 @@ class _Connection:
         # By way of a file: chDB's own stream (`send_insert`, 4.4.0) tells of no error when it commits, so what came
         # while the disk was full was gone, and its sender was told that all is well.
         with _file_of(chunks, self._path / TEMPORARY) as file:
-            name = str(file).replace("\\", "\\\\").replace("'", "\\'")
-            if input_format.lower() == "values":
-                settings = f"{settings}\n," if settings else "SETTINGS"
-                settings += f" {_NO_SQL_IN_VALUES}"
-            # On lines of their own, as what stands before them may end with a comment.
-            statement = f"{sql}\nFROM INFILE '{name}'\n{settings}\nFORMAT {input_format}"
-            began = time.monotonic_ns()
-            with self._errors():
-                done = self._chdb.query(statement, "Null")
-                return Result(
-                    b"",
-                    written_rows=int(done.rows_read()),
-                    written_bytes=int(done.bytes_read()),
-                    elapsed_ns=time.monotonic_ns() - began,
-                )
+            if input_format.lower() != "values":
+                return self._insert(sql, settings, input_format, file)
+            settings = f"{settings}\n," if settings else "SETTINGS"
+            try:
+                return self._insert(sql, f"{settings} {_EXPRESSIONS_IN_VALUES.format(0)}", input_format, file)
+            except EngineError as error:
+                if error.code != _IS_EXPRESSION or not _is_harmless(file.read_bytes()):
+                    raise
+                # Such as a number that the column does not hold: what ClickHouse makes of it is better than a batch
+                # that Moose sends again for ever.
+                return self._insert(sql, f"{settings} {_EXPRESSIONS_IN_VALUES.format(1)}", input_format, file)
+
+    def _insert(self, sql: str, settings: str, input_format: str, file: Path) -> Result:
+        name = str(file).replace("\\", "\\\\").replace("'", "\\'")
+        # On lines of their own, as what stands before them may end with a comment.
+        statement = f"{sql}\nFROM INFILE '{name}'\n{settings}\nFORMAT {input_format}"
+        began = time.monotonic_ns()
+        with self._errors():
+            done = self._chdb.query(statement, "Null")
+            return Result(
+                b"",
+                written_rows=int(done.rows_read()),
+                written_bytes=int(done.bytes_read()),
+                elapsed_ns=time.monotonic_ns() - began,
+            )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -123,6 +138,11 @@ class _Connection:
 
     def close(self) -> None:
         self._chdb.close()
+
+
+def _is_harmless(values: bytes) -> bool:
+    # Of more rows some are written by now.
+    return values.count(b"(") < _ROWS_AT_ONCE and are_literals(values)
 
 
 @contextmanager

@@ -20,6 +20,15 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_LITERALS = re.compile(
+    rb"""(?:
+        [\s,:()\[\]{}]++
+      | '(?:[^'\\]|\\.|'')*+'
+      | [-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?(?![\w.])
+      | [-+]?\b(?:null|true|false|nan|inf)\b
+    )*+""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
@@ -182,6 +191,11 @@ def _read(sql: str) -> Statement:
 
 _read_again = lru_cache(maxsize=1024)(_read)
 """The APIs ask the same over and over: what differs comes as parameters."""
+
+
+def are_literals(values: bytes) -> bool:
+    """Whether data in the format Values calls nothing: numbers, texts, NULL, and lists and tuples of them."""
+    return _LITERALS.fullmatch(values) is not None
 
 
 def _data_clause(words: list[str]) -> int | None:

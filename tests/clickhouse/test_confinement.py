@@ -382,6 +382,29 @@ def test_values_are_no_sql(guarded: tuple[Server, Place]) -> None:
     assert server.ask(sql, b"('a' || 'b')", **settings).status_code >= 400
 
 
+def test_a_number_that_its_column_does_not_hold_stops_no_neighbour(guarded: tuple[Server, Place]) -> None:
+    """As with ClickHouse's own defaults: Moose would send the batch again for ever."""
+    server, place = guarded
+    server.text("CREATE OR REPLACE TABLE odd (id UInt8, n Nullable(UInt16), s String) ENGINE = Memory")
+    for number in ("-1", "1e30", "60.5", "-.5E-3"):
+        server.text("TRUNCATE TABLE odd")
+        server.text(f"INSERT INTO odd VALUES (1, 60, 'it\\'s (file'), (2, {number}, '-- ''x'), (3, NULL, '')")
+        assert server.ask("INSERT INTO odd VALUES", f"(4, {number}, ''), (5, 61, '')".encode()).status_code == 200
+        assert server.text("SELECT id FROM odd ORDER BY id").split() == ["1", "2", "3", "4", "5"]
+    for expression in (
+        f"length(file('{place.secret}'))",
+        "-1 AS n",
+        "(SELECT 1)",
+        "1::UInt8",
+        "1 || 2",
+        "`n`",
+        "1 -- ",
+    ):
+        answer = server.ask("INSERT INTO odd VALUES", f"(6, -1, ''), (7, {expression}, '')".encode())
+        assert answer.status_code >= 400, expression
+    assert server.text("SELECT count() FROM odd WHERE id > 5") == "0"
+
+
 REFUSED = [
     "SELECT * FROM remote('127.0.0.2', system.one)",
     "SELECT * FROM s3('http://127.0.0.1/x')",

@@ -1,5 +1,6 @@
 """What the functions refuse, and with which reason. That it reaches the dead letter queue: tests/integration."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -8,10 +9,18 @@ import pytest
 
 from app.blocks import latest_by_person
 from app.datamodels.bluetooth_hr_packet import BluetoothHRPacket
+from app.datamodels.erasure_request import ErasureRequest
+from app.datamodels.person_profile import PersonProfile
 from app.datamodels.raw_ant_hr_packet import RawAntHRPacket, raw_ant_hr_packet_pipeline
 from app.datamodels.strap_assignment import StrapAssignment
+from app.datamodels.stream_record import StreamRecord
+from app.datamodels.training_session import TrainingSession
 from app.functions import bluetooth_to_unified
+from app.functions import erase_person as erase_person_module
+from app.functions.check_person_profile import check_person_profile
 from app.functions.check_strap_assignment import check_strap_assignment
+from app.functions.check_training_session import check_training_session
+from app.functions.erase_person import erase_person
 from app.functions.raw_to_processed import HeartbeatStage
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.bluetooth_tracker import BluetoothTracker
@@ -43,12 +52,64 @@ def notification(**fields: Any) -> BluetoothHRPacket:
     return BluetoothHRPacket.model_validate({**NOTIFICATION, **fields})
 
 
-def test_an_assignment_needs_a_zone() -> None:
-    record = {"device_id": "863436", "user_id": 1, "user_name": "Eve"}
-    for moment in (None, "2026-11-21T12:00:00Z", "2026-11-21T12:00:00+01:00"):
-        check_strap_assignment(StrapAssignment.model_validate({**record, "assigned_at": moment}))
-    with pytest.raises(ValueError, match="assigned_at: 2026-11-21T12:00:00 has no zone"):
-        check_strap_assignment(StrapAssignment.model_validate({**record, "assigned_at": "2026-11-21T12:00:00"}))
+ASSIGNMENT = {"device_id": "863436", "user_id": 1, "user_name": "Eve"}
+PROFILE = {"user_id": 1, "user_name": "Eve"}
+SESSION = {"session_id": "a", "name": "Spin", "kind": "class", "started_at": "2026-11-21T10:00:00Z"}
+CHECKED: list[tuple[type[StreamRecord], Callable[[Any], object], dict[str, Any], str]] = [
+    (StrapAssignment, check_strap_assignment, ASSIGNMENT, "assigned_at"),
+    (PersonProfile, check_person_profile, PROFILE, "updated_at"),
+    (TrainingSession, check_training_session, SESSION, "started_at"),
+    (TrainingSession, check_training_session, SESSION, "ended_at"),
+    (TrainingSession, check_training_session, SESSION, "stop_marked_at"),
+    (ErasureRequest, erase_person, {"erasure_id": "a", "user_id": 1}, "requested_at"),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "check", "record", "field"), CHECKED, ids=[f"{each[0].__name__}.{each[3]}" for each in CHECKED]
+)
+def test_a_moment_needs_a_zone_and_a_year_of_ours(
+    model: type[StreamRecord],
+    check: Callable[[Any], object],
+    record: dict[str, Any],
+    field: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(erase_person_module, "erase", lambda *_: {})
+    for moment in ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00+01:00"):
+        check(model.model_validate({**record, field: moment}))
+    for moment, reason in (
+        ("2026-11-21T12:00:00", "2026-11-21T12:00:00 has no zone"),
+        ("0001-01-01T00:00:00Z", "the year 1 cannot be"),
+        ("9999-01-01T00:00:00Z", "the year 9999 cannot be"),
+    ):
+        with pytest.raises(ValueError, match=f"{field}: {reason}"):
+            check(model.model_validate({**record, field: moment}))
+
+
+@pytest.mark.parametrize(
+    ("model", "check", "record", "field", "largest"),
+    [
+        (StrapAssignment, check_strap_assignment, ASSIGNMENT, "user_id", 2**63 - 1),
+        (PersonProfile, check_person_profile, PROFILE, "user_id", 2**63 - 1),
+        (ErasureRequest, erase_person, {"erasure_id": "a"}, "user_id", 2**63 - 1),
+        (BluetoothHRPacket, BluetoothHRPacket.require_valid, NOTIFICATION, "packet_count", 2**64 - 1),
+        (BluetoothHRPacket, BluetoothHRPacket.require_valid, NOTIFICATION, "battery_percent", 255),
+        (RawAntHRPacket, RawAntHRPacket.require_valid, packet("863436", 1, 1, START), "rssi_dbm", 127),
+    ],
+)
+def test_a_number_is_no_larger_than_its_column_holds(
+    model: type[StreamRecord],
+    check: Callable[[Any], object],
+    record: dict[str, Any],
+    field: str,
+    largest: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(erase_person_module, "erase", lambda *_: {})
+    check(model.model_validate({**record, field: largest}))
+    with pytest.raises(ValueError, match=f"{field}: .* less than or equal to {largest}"):
+        check(model.model_validate({**record, field: largest + 1}))
 
 
 def test_a_receivers_name_has_an_end() -> None:

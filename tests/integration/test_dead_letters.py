@@ -50,6 +50,14 @@ WRONG: list[tuple[str, bytes, str]] = [
     ("null", b'{"device_id": null, "packet_count": 1, "ant_hr_packet": "00"}', "device_id"),
     ("a lone surrogate", b'{"device_id": "\\ud800", "packet_count": 1, "ant_hr_packet": "00"}', "not a JSON object"),
     ("a receiver's name", json.dumps(packet("760003", 10, 1, START, receiver_id="r" * 65)).encode(), "receiver_id"),
+    ("below the column", json.dumps(packet("760003", -1, 1, START)).encode(), "packet_count"),
+    ("beyond the column", json.dumps(packet("760003", 2**64, 1, START)).encode(), "packet_count"),
+    ("beyond an optional one", json.dumps(packet("760003", 11, 1, START, rssi_dbm=128)).encode(), "rssi_dbm"),
+    (
+        "no year of ours",
+        json.dumps(packet("760003", 12, 1, START, received_at="0001-01-01T00:00:00Z")).encode(),
+        "year 1",
+    ),
     ("a megabyte", json.dumps(packet("760003", 9, 1, START, ant_hr_packet="x" * 1_048_000)).encode(), "16 hexadecimal"),
 ]
 
