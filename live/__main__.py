@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from live.access import Tokens
+from live.json_log import LogFormat, write_json
 from live.server import create
 from live.settings import DEFAULT_PORT, Settings
 
@@ -22,8 +24,11 @@ def main(
     namespace: Annotated[str, typer.Option(help="Of the topics.", envvar="MOOSE_REDPANDA_CONFIG__NAMESPACE")] = "",
     host: Annotated[str, typer.Option(help="Where to listen.", envvar="BEATSTREAM_LIVE_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where to listen.", envvar="BEATSTREAM_LIVE_PORT")] = DEFAULT_PORT,
+    log_format: Annotated[LogFormat, typer.Option(help="Of the log.", envvar="BEATSTREAM_LOG_FORMAT")] = LogFormat.TEXT,
 ) -> None:
     """Serve the wall display until Ctrl-C."""
+    if log_format is LogFormat.JSON:
+        write_json()
     # uvicorn ends in order, and then raises the signal again: to have been asked is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
@@ -44,6 +49,7 @@ def main(
         create(settings),
         host=host,
         port=port,
+        log_config=LOGGING_CONFIG if log_format is LogFormat.TEXT else None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=STOP_GRACE_S,

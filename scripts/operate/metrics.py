@@ -2,18 +2,20 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from scripts.operate.broker import Broker, BrokerError
+from scripts.operate.broker import Broker, BrokerError, Place
 from scripts.operate.database import Database, DatabaseError
 from scripts.operate.desk import Desk
 from scripts.operate.lag import look
 from scripts.operate.pipeline import BEATS, streams
 from scripts.operate.settings import Settings
+from scripts.operate.stages import stages
 
 FRESH_S = 1.0
 TIMEOUT_S = 2.0
@@ -58,7 +60,9 @@ class BeatstreamCollector(Collector):
         return metrics
 
     def _of_broker(self) -> list[Metric]:
-        ends = self._ends()
+        places = self._broker.places()
+        offsets = self._broker.ends(place for at in places.values() for place in at)
+        ends = self._by_stream(offsets)
         packets = CounterMetricFamily(
             "beatstream_packets", "Packets put on a stream since the broker started.", labels=["stream"]
         )
@@ -87,17 +91,24 @@ class BeatstreamCollector(Collector):
         for queue, counts in self._desk.counts().items():
             for decision, number in counts._asdict().items():
                 letters.add_metric([queue, decision], number)
-        return [packets, beats, lag, sync, letters]
+        seconds = GaugeMetricFamily(
+            "beatstream_stage_latency_seconds",
+            "From when a packet was heard, or its beat put on the topic before, to its beat on the next topic; of the "
+            "newest beats of ANT+ straps within a minute.",
+            labels=["stage", "quantile"],
+        )
+        for stage, quantiles in stages(self._settings, self._broker, offsets).items():
+            for share, value in quantiles.items():
+                seconds.add_metric([stage, str(share)], value)
+        return [packets, beats, lag, sync, letters, seconds]
 
-    def _ends(self) -> dict[str, int]:
+    def _by_stream(self, offsets: dict[Place, int]) -> dict[str, int]:
         """How many messages were put on each stream."""
-        places = self._broker.places()
-        ends = self._broker.ends(place for at in places.values() for place in at)
-        return {
-            name: sum(ends[place] for place in at)
-            for topic, at in places.items()
-            if (name := self._settings.stream(topic)) is not None
-        }
+        ends: Counter[str] = Counter()
+        for place, offset in offsets.items():
+            if (name := self._settings.stream(place.topic)) is not None:
+                ends[name] += offset
+        return ends
 
     def _of_clickhouse(self) -> list[Metric]:
         reception, latency, age = self._database.reception(), self._database.latency(), self._database.newest_age_s()
@@ -117,7 +128,7 @@ class BeatstreamCollector(Collector):
             if share is not None:
                 loss.add_metric([where], share)
         seconds = GaugeMetricFamily(
-            "beatstream_stage_latency_seconds",
+            "beatstream_latency_seconds",
             "From a packet's received_at to its beat's processed_timestamp, of the last minute's beats of ANT+ straps.",
             labels=["quantile"],
         )

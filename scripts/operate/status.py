@@ -271,5 +271,8 @@ def _letters(settings: Settings) -> Iterable[Finding]:
 
 
 def _log(settings: Settings) -> Iterable[Finding]:
+    if not settings.logs.is_dir():
+        docker = "docker compose … logs --since 1h app live"
+        yield Finding("log", Verdict.NOTE, f"there is no folder {settings.logs}; containers' errors: {docker}")
     for error in last_errors(settings.logs)[-ERRORS_SHOWN:]:
         yield Finding("log", Verdict.NOTE, f"{error.file}: {error.text}")

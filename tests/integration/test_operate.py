@@ -267,9 +267,18 @@ def test_figures_are_plausible(beatstream: Beatstream, operator: Operator, metri
     assert figures["beatstream_beats_last_minute", ""] >= 10
     assert 0 < figures["beatstream_loss_ratio", "delivery"] < 1
     assert 0 < figures["beatstream_loss_ratio", "radio"] < 1
-    quantiles = [figures["beatstream_stage_latency_seconds", share] for share in ("0.5", "0.95", "0.99")]
-    assert quantiles == sorted(quantiles)
-    assert 0 < quantiles[0] < 60
+    shares = ("0.5", "0.95", "0.99")
+    whole = [figures["beatstream_latency_seconds", share] for share in shares]
+    for quantiles in (
+        whole,
+        *(
+            [figures["beatstream_stage_latency_seconds", f"{share} {stage}"] for share in shares]
+            for stage in ("received_to_processed", "processed_to_unified")
+        ),
+    ):
+        assert quantiles == sorted(quantiles)
+        assert 0 <= quantiles[0] < 60
+    assert whole[0] > 0
     # The letters read so far are counted on from there.
     open_before = figures["beatstream_dead_letters", f"open {QUEUE}"]
     _put_letter(beatstream, packet(device_id, 100, 1, datetime.now(UTC)))

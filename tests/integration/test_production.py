@@ -1,7 +1,8 @@
 """`moose-cli prod`, with the settings of docker-compose.yml, over a database of an older schema.
 
-It runs beside the stack, on its broker, Redis and database server, with names of its own in each. Redpanda, a Redis
-server and a ClickHouse server are not in any package, so they are not what is tested here.
+It runs beside the stack, on its broker, Redis and database server, with names of its own in each. So Redpanda, a real
+Redis and a ClickHouse server are not what is tested here: no pinned package has them. docs/deploy.md says what was seen
+of Redis.
 """
 
 import json

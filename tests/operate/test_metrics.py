@@ -46,7 +46,12 @@ def test_shards_of_a_namespace_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
     def nobody(*_: object) -> list[Reading]:
         return []
 
+    def slow(_settings: object, _broker: object, ends: dict[Place, int]) -> dict[str, dict[float, float]]:
+        return {"received_to_processed": {0.5: sum(ends.values())}}
+
     monkeypatch.setattr(metrics, "look", nobody)
+    monkeypatch.setattr(metrics, "stages", slow)
     told = generate_latest(registered(MOOSE_REDPANDA_CONFIG__NAMESPACE="gym")).decode()
     assert 'beatstream_packets_total{stream="raw_ant_hr_packet"} 3.0' in told
+    assert 'beatstream_stage_latency_seconds{quantile="0.5",stage="received_to_processed"} 9.0' in told
     assert 'beatstream_packets_total{stream="shard_1_raw_ant_hr_packet"} 3.0' in told

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -39,8 +40,8 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-def test_with_everything_away_it_says_so() -> None:
-    done = run("status", "--json", *at("127.0.0.1:1"))
+def test_with_everything_away_it_says_so(tmp_path: Path) -> None:
+    done = run("status", "--json", "--logs", str(tmp_path / "none"), *at("127.0.0.1:1"))
     assert done.returncode == Health.DOWN
     told = json.loads(done.stdout)
     assert told["health"] == "down"
@@ -48,8 +49,9 @@ def test_with_everything_away_it_says_so() -> None:
     assert verdicts == {
         **dict.fromkeys(("Moose", "ClickHouse", "broker"), "down"),
         **dict.fromkeys(("APIs", "wall"), "degraded"),
-        **dict.fromkeys(("functions", "data", "dead letters"), "note"),
+        **dict.fromkeys(("functions", "data", "dead letters", "log"), "note"),
     }
+    assert "docker compose" in told["findings"][-1]["what"], "not to have looked is no all-clear"
 
 
 def test_a_part_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,12 @@
 Where there is none and it cannot be installed (Debian: nginx-light) these are skipped.
 """
 
+import base64
 import json
 import os
+import re
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -119,10 +122,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, nginx: str, upstreams: dict[
 
 
 @contextmanager
-def serving(nginx: str, folder: Path, upstreams: dict[str, int], rate: str = "50r/s") -> Iterator[Proxy]:
-    """One that runs; `rate`: what each key may ask."""
+def serving(nginx: str, folder: Path, upstreams: dict[str, int], **changed: str) -> Iterator[Proxy]:
+    """One that runs; `changed`: what nginx.conf says otherwise."""
     ports = {number: free_port() for number in ("8000", "8080", "8443", "4000", "4080")}
-    lay_out(folder, ports, upstreams, rate)
+    lay_out(folder, ports, upstreams, changed)
     command = [nginx, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
@@ -130,12 +133,12 @@ def serving(nginx: str, folder: Path, upstreams: dict[str, int], rate: str = "50
         # Root's workers would be another user, who may not read this folder.
         own_user = "user root;" if os.geteuid() == 0 else ""
         process = subprocess.Popen([*command, "-g", f"daemon off; {own_user}"], stdout=log, stderr=log)
+    running = Proxy(folder, ports, upstreams)
     try:
-        running = Proxy(folder, ports, upstreams)
         wait_for(lambda: answers(f"http://127.0.0.1:{ports['8000']}/proxy-health"), "nginx", 10)
         yield running
-        running.client.close()
     finally:
+        running.client.close()
         process.terminate()
         process.wait(10)
 
@@ -147,12 +150,14 @@ def answers(url: str) -> bool:
         return False
 
 
-def lay_out(folder: Path, ports: dict[str, int], upstreams: dict[str, int], rate: str) -> None:
+def lay_out(folder: Path, ports: dict[str, int], upstreams: dict[str, int], changed: dict[str, str]) -> None:
     """As the image does: templates filled in; and ports and servers of this test's own."""
     (folder / "conf.d").mkdir()
     (folder / "tls").mkdir()
     general = (NGINX / "nginx.conf").read_text().replace("/tmp/", f"{folder}/").replace("/dev/stdout", "access.log")
-    (folder / "nginx.conf").write_text(general.replace("/dev/stderr", "stderr").replace("rate=50r/s", f"rate={rate}"))
+    for name, value in changed.items():
+        general = re.sub(rf"\b{name}\b([ =])[^;]+;", rf"{name}\g<1>{value};", general, count=1)
+    (folder / "nginx.conf").write_text(general.replace("/dev/stderr", "stderr"))
     (folder / "mime.types").write_text("types {}\n")
     for template in NGINX.glob("*.template"):
         text = template.read_text()
@@ -298,13 +303,32 @@ def test_who_is_no_longer_in_the_file_is_out(proxy: Proxy) -> None:
     assert proxy.ask("/ingest/raw_ant_hr_packet", RECEIVER).status_code == 200
 
 
-def test_the_log_names_nobody(proxy: Proxy) -> None:
-    for path in ("/api/getUserHeartRateStats?user_name=Quorra", "/api/getPeople?logged=yes"):
-        assert proxy.ask(path, PERSON, headers={"Referer": f"https://{DOMAIN}/?who=Quorra"}).status_code == 200
-    log = proxy.folder / "access.log"
-    wait_for(lambda: "/api/getPeople" in log.read_text(), "the line", 5)
-    assert "/api/getUserHeartRateStats" in log.read_text()
-    assert "Quorra" not in log.read_text()
+def test_the_log_names_nobody(nginx: str, tmp_path: Path, upstreams: dict[str, int]) -> None:
+    secret = "token=Quorra&user_name=Quorra"
+    told = {"Referer": f"https://{DOMAIN}/?who=Quorra"}
+    packets = f"/ingest/raw_ant_hr_packet?{secret}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        places = {**upstreams, "app": silent.getsockname()[1], "live": free_port()}
+        # However slowly this machine asks, it is too much.
+        with serving(nginx, tmp_path, places, rate="1r/m", proxy_read_timeout="1s") as proxy:
+            assert proxy.ask(f"/grafana/?{secret}", PERSON, headers=told).status_code == 200
+            assert proxy.ask(f"/?{secret}", (PERSON[0], "guessed"), headers=told).status_code == 401
+            assert proxy.ask(f"/?{secret}", PERSON, headers=told).status_code == 502, "nobody listens"
+            assert proxy.ask(f"/api/getPeople?{secret}", PERSON, headers=told).status_code == 504, "nobody answers"
+            long = b"x" * ((10 << 20) + 1)
+            assert proxy.ask(packets, RECEIVER, method="POST", content=long, headers=told).status_code == 413
+            # nginx calls this one critical.
+            (tmp_path / "body").rename(tmp_path / "gone")
+            assert proxy.ask(packets, RECEIVER, method="POST", content=long[1:], headers=told).status_code == 500
+            flood = (proxy.ask(f"/grafana/?{secret}", SCREEN, headers=told).status_code for _ in range(600))
+            assert 429 in flood
+    written = {name: (tmp_path / name).read_text() for name in ("log", "access.log")}
+    assert not [line for text in written.values() for line in text.splitlines() if "Quorra" in line]
+    events = [json.loads(line) for line in written["access.log"].splitlines()]
+    assert {"200", "401", "413", "429", "500", "502", "504"} <= {event["status"] for event in events}
+    away = next(event for event in events if event["status"] == "502")
+    assert away["upstream"] == f"127.0.0.1:{places['live']}", "it tells which part"
+    assert (away["path"], away["user"]) == ("/", PERSON[0])
 
 
 def test_a_receiver_s_name_and_password_may_stand_in_its_url(upstreams: dict[str, int]) -> None:
@@ -314,10 +338,51 @@ def test_a_receiver_s_name_and_password_may_stand_in_its_url(upstreams: dict[str
     assert Echo.seen[-1] == httpx.BasicAuth("usb-1", "heard")._auth_header
 
 
+ALIKE = 16
+"""So many of these are the usual spelling but for the scheme's letters and blanks."""
+
+
+def spellings(who: tuple[str, str]) -> list[str]:
+    """Headers that nginx takes for the same name and password."""
+    plain = ":".join(who).encode()
+    usual = base64.b64encode(plain).decode()
+    spare = usual.rstrip("=")
+    assert spare != usual, "it has spare bits"
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    endings = ["", "===", *(usual[len(spare) :] + each for each in alphabet[:8])]
+    return [
+        *(
+            f"{scheme}{blanks * ' '}{usual}"
+            for scheme in ("Basic", "basic", "BASIC", "bAsIc")
+            for blanks in (1, 2, 3, 9)
+        ),
+        *(f"Basic {spare}{ending}" for ending in endings),
+        f"Basic {spare[:-1]}{alphabet[alphabet.index(spare[-1]) + 1]}{usual[len(spare) :]}",
+        # The system's crypt() sees no more of a password.
+        *(f"Basic {base64.b64encode(plain + bytes([0]) + each.encode()).decode()}" for each in ("", "a", "ab", "abc")),
+    ]
+
+
 def test_a_key_has_a_share_of_its_own(nginx: str, tmp_path: Path, upstreams: dict[str, int]) -> None:
+    path = "/ingest/raw_ant_hr_packet"
     # However slowly this machine asks, it is too much.
     with serving(nginx, tmp_path, upstreams, rate="1r/m") as proxy:
-        asked = [proxy.ask("/ingest/raw_ant_hr_packet", RECEIVER).status_code for _ in range(110)]
-        assert asked[:101] == [200] * 101, "it may save up"
+        guessed = [proxy.ask(path, (RECEIVER[0], "guessed")).status_code for _ in range(20)]
+        assert guessed == [401] * 20
+        asked = [proxy.ask(path, RECEIVER).status_code for _ in range(110)]
+        assert asked[:101] == [200] * 101, "it may save up, and a stranger's guesses are none of it"
         assert asked[-1] == 429
+        # A name that is let in however it is spelled would have a share for each.
+        spelled = [proxy.ask(path, headers={"Authorization": each}).status_code for each in spellings(RECEIVER)]
+        assert spelled == [429] * ALIKE + [400] * (len(spelled) - ALIKE)
         assert proxy.ask("/", PERSON).status_code == 200
+
+
+def test_a_key_has_one_spelling(proxy: Proxy) -> None:
+    path = "/ingest/raw_ant_hr_packet"
+    told = [proxy.ask(path, headers={"Authorization": each}).status_code for each in spellings(RECEIVER)]
+    # Scheme and blanks may be any.
+    assert told == [200] * ALIKE + [400] * (len(told) - ALIKE)
+    assert proxy.ask(path, headers={"Authorization": "Bearer ingest.token"}).status_code == 400
+    for length in range(1, 9):
+        assert proxy.ask(path, ("usb-2", "ÿ~?" * length + "x" * (length % 3))).status_code == 401, "only unknown"

@@ -1,16 +1,18 @@
 """`make audit`: what is known against a package is told, and so is that nobody could be asked."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from stack.audit import not_asked
+from stack.audit import ANSWER_WITHIN_S, not_asked
 
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = "certifi==2025.1.31 --hash=sha256:" + "0" * 64 + "\n"
@@ -34,8 +36,11 @@ KNOWN = {
 class Osv(BaseHTTPRequestHandler):
     """Answers as api.osv.dev does."""
 
+    asked: ClassVar[list[str]] = []
+
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(asked["package"]["name"])
         body = json.dumps(KNOWN if self.path.startswith("/bad") else {}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -58,9 +63,10 @@ def osv() -> Iterator[str]:
 
 
 def audit(folder: Path, service: str, *options: str) -> subprocess.CompletedProcess[str]:
-    pinned = folder / "pinned.txt"
-    pinned.write_text(PINNED)
-    command: list[str | Path] = [sys.executable, ROOT / "stack" / "audit.py", pinned, "--service", service, *options]
+    files = [folder / "one.txt", folder / "two.txt"]
+    for file in files:
+        file.write_text(PINNED)
+    command: list[str | Path] = [sys.executable, ROOT / "stack" / "audit.py", *files, "--service", service, *options]
     # Its own small environment is listed.
     command += ["--folder", folder, "--environment", folder / "audit"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -69,19 +75,33 @@ def audit(folder: Path, service: str, *options: str) -> subprocess.CompletedProc
 def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: Path, osv: str) -> None:
     bad = audit(tmp_path, f"{osv}/bad")
     assert (bad.returncode, bad.stderr) == (1, "")
-    assert "pinned.txt: certifi 2025.1.31: TEST-2026-1" in bad.stdout
+    assert "certifi 2025.1.31: TEST-2026-1" in bad.stdout
     listed = json.loads((tmp_path / "sbom.cdx.json").read_text())
     assert listed["bomFormat"] == "CycloneDX"
     assert "certifi" in {component["name"] for component in listed["components"]}
 
     good = audit(tmp_path, osv)
     assert (good.returncode, good.stderr) == (0, "")
-    assert "pinned.txt: nothing known" in good.stdout
+    assert "Nothing known against what one.txt, two.txt pin" in good.stdout
+
+    assert Osv.asked == ["certifi", "certifi"], "once a time, however many files pin it"
 
     away = audit(tmp_path, "http://127.0.0.1:9", "--strict")
     assert away.returncode == 2
     assert "Vulnerabilities were NOT looked up: http://127.0.0.1:9 could not be asked" in away.stderr
-    assert "nothing known" not in away.stdout
+    assert "Nothing known" not in away.stdout
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        unheard = audit(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
+    assert unheard.returncode == 0
+    assert "could not be asked: requests.exceptions.ReadTimeout" in unheard.stderr
+    assert f"(read timeout={ANSWER_WITHIN_S})" in unheard.stderr
+    assert "Nothing known" not in unheard.stdout
+
+
+def test_make_test_asks() -> None:
+    planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert planned.index("stack/audit.py") < planned.index("pytest")
 
 
 def test_not_to_be_answered_is_no_failure_unless_asked_to_be(capsys: pytest.CaptureFixture[str]) -> None:
