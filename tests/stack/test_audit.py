@@ -76,6 +76,8 @@ def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: 
     bad = audit(tmp_path, f"{osv}/bad")
     assert (bad.returncode, bad.stderr) == (1, "")
     assert "certifi 2025.1.31: TEST-2026-1" in bad.stdout
+    told = audit(tmp_path, f"{osv}/bad", "--tell")
+    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "certifi 2025.1.31: TEST-2026-1")
     listed = json.loads((tmp_path / "sbom.cdx.json").read_text())
     assert listed["bomFormat"] == "CycloneDX"
     assert "certifi" in {component["name"] for component in listed["components"]}
@@ -84,7 +86,7 @@ def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: 
     assert (good.returncode, good.stderr) == (0, "")
     assert "Nothing known against what one.txt, two.txt pin" in good.stdout
 
-    assert Osv.asked == ["certifi", "certifi"], "once a time, however many files pin it"
+    assert Osv.asked == ["certifi"] * 3, "once a time, however many files pin it"
 
     away = audit(tmp_path, "http://127.0.0.1:9", "--strict")
     assert away.returncode == 2
@@ -99,9 +101,10 @@ def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: 
     assert "Nothing known" not in unheard.stdout
 
 
-def test_make_test_asks() -> None:
-    planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert planned.index("stack/audit.py") < planned.index("pytest")
+@pytest.mark.parametrize(("given", "option"), [([], "--tell"), (["STRICT=1"], "--strict")])
+def test_make_test_asks(given: list[str], option: str) -> None:
+    planned = subprocess.run(["make", "-n", "test", *given], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert planned.index(f"stack/audit.py {option}") < planned.index("pytest")
 
 
 def test_not_to_be_answered_is_no_failure_unless_asked_to_be(capsys: pytest.CaptureFixture[str]) -> None:
