@@ -103,7 +103,9 @@ def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: 
 
 @pytest.mark.parametrize(("given", "option"), [([], "--tell"), (["STRICT=1"], "--strict")])
 def test_make_test_asks(given: list[str], option: str) -> None:
-    planned = subprocess.run(["make", "-n", "test", *given], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    planned = subprocess.run(
+        ["make", "-n", "test", *given], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert planned.index(f"stack/audit.py {option}") < planned.index("pytest")
 
 
