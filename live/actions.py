@@ -157,24 +157,28 @@ async def person(wall: Wall, body: PersonBody) -> Result:
 
 async def start_session(wall: Wall, body: SessionBody) -> Result:
     """A session begins; one that runs ends."""
-    now = now_rfc3339()
-    session_id = f"{now[:10]}-{secrets.token_hex(4)}"
-    began = {"session_id": session_id, "name": body.name, "kind": body.kind, "started_at": now}
-    await _tell_sessions(wall, [*({**session, "ended_at": now} for session in wall.sessions.open(time.time())), began])
+    async with wall.changing_sessions:
+        now = now_rfc3339()
+        session_id = f"{now[:10]}-{secrets.token_hex(4)}"
+        began = {"session_id": session_id, "name": body.name, "kind": body.kind, "started_at": now}
+        ended = [{**session, "ended_at": now} for session in wall.sessions.open(time.time())]
+        await _tell_sessions(wall, [*ended, began])
     return {"session_id": session_id}
 
 
 async def mark_stop(wall: Wall, _body: Body) -> Result:
     """Everybody stops now: recovery counts from here."""
-    running = _running(wall)
-    await _tell_sessions(wall, [{**running, "stop_marked_at": now_rfc3339()}])
+    async with wall.changing_sessions:
+        running = _running(wall)
+        await _tell_sessions(wall, [{**running, "stop_marked_at": now_rfc3339()}])
     return {"session_id": running["session_id"]}
 
 
 async def end_session(wall: Wall, _body: Body) -> Result:
     """The session ends."""
-    running, now = _running(wall), now_rfc3339()
-    await _tell_sessions(wall, [{**session, "ended_at": now} for session in wall.sessions.open(time.time())])
+    async with wall.changing_sessions:
+        running, now = _running(wall), now_rfc3339()
+        await _tell_sessions(wall, [{**session, "ended_at": now} for session in wall.sessions.open(time.time())])
     return {"session_id": running["session_id"]}
 
 
@@ -221,7 +225,7 @@ async def _tell_sessions(wall: Wall, records: list[dict[str, Any]]) -> None:
     await wall.ingest("training_session", records)
     # Another screen may ask for the next change before the topic has brought this one back.
     for record in records:
-        wall.take_session(record)
+        wall.change_session(record)
 
 
 def _new_user_id(wall: Wall) -> int:

@@ -10,8 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
-from app.heartrate.profiles import Profile
-from app.heartrate.wearers import LARGEST_USER_ID
+from app.heartrate.profiles import LARGEST_USER_ID, Profile
 from app.heartrate.zones import ZoneScale
 from live.board import who_of
 from live.export import Heard

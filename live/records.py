@@ -8,16 +8,17 @@ from app.heartrate.profiles import Profile
 
 def now_rfc3339() -> str:
     """This moment."""
-    return _rfc3339(datetime.now(UTC))
+    return rfc3339(datetime.now(UTC))
 
 
-def _rfc3339(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def rfc3339(moment: datetime) -> str:
+    """A moment as records write it, UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def profile_record(profile: Profile, updated_at: datetime) -> dict[str, Any]:
     """A profile from a moment on, UTC."""
-    return {**profile.fields(), "updated_at": _rfc3339(updated_at)}
+    return {**profile.fields(), "updated_at": rfc3339(updated_at)}
 
 
 def assignment_record(device_id: str, user_id: int, user_name: str, *, ignored: bool = False) -> dict[str, Any]:

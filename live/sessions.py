@@ -6,8 +6,10 @@ from typing import Any
 from app.heartrate.contact import AHEAD_S
 from app.heartrate.moments import to_us
 from app.heartrate.sessions import LONGEST_S, check_session
+from live.records import rfc3339
+from live.told import moment
 
-FIELDS = ("session_id", "name", "kind", "started_at", "ended_at", "stop_marked_at")
+MOMENTS = ("started_at", "ended_at", "stop_marked_at")
 
 
 class Sessions:
@@ -15,11 +17,26 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: dict[str, dict[str, Any]] = {}
+        self._awaited: dict[str, list[dict[str, Any]]] = {}
+        """What was said here of a session, and the topic has not brought back."""
 
     def take(self, record: dict[str, Any]) -> None:
-        """A session as known from now on. Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
-        check_record(record)
-        self._sessions[record["session_id"]] = {field: record.get(field) for field in FIELDS}
+        """A session as the topic tells it. Raises `KeyError` or `ValueError` for what is none."""
+        session = _session(record)
+        session_id = session["session_id"]
+        awaited = self._awaited.get(session_id, [])
+        if session in awaited:
+            awaited = awaited[awaited.index(session) + 1 :]
+            self._awaited[session_id] = awaited
+            if awaited:
+                return  # what was said here after it is on its way
+        self._sessions[session_id] = session
+
+    def change(self, record: dict[str, Any]) -> None:
+        """A session as known from now on, said here before the topic brings it. Raises as `take`."""
+        session = _session(record)
+        self._sessions[session["session_id"]] = session
+        self._awaited.setdefault(session["session_id"], []).append(session)
 
     def knows(self, session_id: str) -> bool:
         """Whether there is one of that id."""
@@ -60,18 +77,23 @@ class Sessions:
 
 
 def check_record(record: dict[str, Any]) -> None:
-    """Raise `KeyError`, `TypeError` or `ValueError` (`InvalidSessionError`) if a record is no session."""
-    started_us = to_us(datetime.fromisoformat(record["started_at"]))
-    ended_us, stopped_us = (_us(record.get(field)) for field in ("ended_at", "stop_marked_at"))
-    check_session(record["session_id"], record["name"], record["kind"], started_us, ended_us, stopped_us)
+    """Raise `KeyError` or `ValueError` (`InvalidSessionError`) if a record is no session."""
+    _session(record)
 
 
-def _us(rfc3339: str | None) -> int | None:
-    return None if rfc3339 is None else to_us(datetime.fromisoformat(rfc3339))
+def _session(record: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a session, with its moments written alike."""
+    started = moment(record["started_at"])
+    ended, stopped = (None if record.get(field) is None else moment(record[field]) for field in MOMENTS[1:])
+    ended_us, stopped_us = (None if each is None else to_us(each) for each in (ended, stopped))
+    session = {name: record[name] for name in ("session_id", "name", "kind")}
+    check_session(**session, started_us=to_us(started), ended_us=ended_us, stop_marked_us=stopped_us)
+    told = zip(MOMENTS, (started, ended, stopped), strict=True)
+    return session | {name: None if each is None else rfc3339(each) for name, each in told}
 
 
-def _unix_s(rfc3339: str | None) -> float | None:
-    return None if rfc3339 is None else datetime.fromisoformat(rfc3339).timestamp()
+def _unix_s(text: str | None) -> float | None:
+    return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
 def _started_s(session: dict[str, Any]) -> float:

@@ -1,10 +1,12 @@
 """What the topics tell, as it must be: whoever reaches the broker may have put anything there."""
 
+from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, with_config
 
-from app.heartrate.wearers import LARGEST_USER_ID, NOBODY
+from app.heartrate.profiles import LARGEST_USER_ID
+from app.heartrate.wearers import NOBODY
 
 UserId = Annotated[int, Field(ge=NOBODY, le=LARGEST_USER_ID)]
 Dbm = Annotated[int, Field(ge=-128, le=127)]
@@ -85,6 +87,7 @@ class _Erasure(TypedDict):
     removed: dict[str, int]
 
 
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 _PACKET: TypeAdapter[Any] = TypeAdapter(_Packet)
 _RECORDS: dict[str, TypeAdapter[Any]] = {
     "unified_hr_packet": TypeAdapter(_Beat),
@@ -103,3 +106,8 @@ def told(stream: str, record: dict[str, Any]) -> dict[str, Any]:
     """
     fields: dict[str, Any] = _RECORDS.get(stream, _PACKET).validate_python(record)
     return fields
+
+
+def moment(rfc3339: str) -> datetime:
+    """A record's moment, read as the functions read it. Raises `ValueError` where it is none, or has no zone."""
+    return _MOMENT.validate_python(rfc3339)

@@ -23,7 +23,7 @@ from live.records import profile_record
 from live.sessions import Sessions
 from live.settings import Settings
 from live.streams import Follower, Message, send
-from live.told import told
+from live.told import moment, told
 
 NEWS = ("unified_hr_packet", "bluetooth_hr_packet")
 REGISTRY = ("strap_assignment", "person_profile", "training_session", "erasure_report")
@@ -48,6 +48,8 @@ class Wall:
     def __init__(self, settings: Settings) -> None:
         self.board = Board()
         self.sessions = Sessions()
+        self.changing_sessions = asyncio.Lock()
+        """Held from reading who runs to telling what comes of it: two screens may ask at once."""
         self.moose = Moose(settings.moose_url, settings.ingest_token, settings.api_token)
         self._settings = settings
         self._followers: list[Follower] = []
@@ -159,9 +161,17 @@ class Wall:
             now_s,
         )
 
+    def change_session(self, record: dict[str, Any]) -> None:
+        """A session as known from now on, said here: the topic will bring it back."""
+        self.sessions.change(record)
+        self._show_session()
+
     def take_session(self, record: dict[str, Any]) -> None:
-        """A session as known from now on."""
+        """A session as known from now on, told by the topic or the API."""
         self.sessions.take(record)
+        self._show_session()
+
+    def _show_session(self) -> None:
         self.board.parts.set("session", self.sessions.running_part(time.time()))
 
     def take_assignment(self, record: dict[str, Any], seen_us: int | None = None) -> None:
@@ -278,7 +288,7 @@ class Wall:
         while True:
             session = self.sessions.running(time.time())
             # One that nobody ends is over some day.
-            self.board.parts.set("session", self.sessions.running_part(time.time()))
+            self._show_session()
             span = {"window_seconds": EFFORT_WINDOW_S} if session is None else {"session_id": session["session_id"]}
             with suppress(MooseError):
                 self.board.take_effort(
@@ -302,4 +312,4 @@ def _wearer(record: dict[str, Any]) -> Wearer:
 
 
 def _moment_us(rfc3339: str | None, otherwise_us: int) -> int:
-    return otherwise_us if rfc3339 is None else to_us(datetime.fromisoformat(rfc3339))
+    return otherwise_us if rfc3339 is None else to_us(moment(rfc3339))

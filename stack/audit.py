@@ -20,9 +20,7 @@ WITHIN_S = 120
 
 
 def main() -> int:
-    """Run it. Exit code 0: nothing known, or --tell, or (without --strict) nobody could be asked; 1: something is known;
-    2: see text.
-    """
+    """Run it. Exit code 0: nothing known (or --tell), or nobody could be asked (without --strict); else 1 and 2."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "files", nargs="*", type=Path, default=[*ROOT.glob("requirements*.txt"), *ROOT.glob("stack/*.txt")]

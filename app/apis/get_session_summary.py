@@ -11,9 +11,9 @@ from app.apis.people import Zones, profiles, zones_of
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import PersonBeat, Who, beats, effort, rates_by_second, time_at_rates
 from app.heartrate.hrv import EndedInterval, rmssd
+from app.heartrate.profiles import LARGEST_USER_ID
 from app.heartrate.recovery import AFTER_S, AROUND_S, PEAK_S, recovery
 from app.heartrate.sessions import SessionKind
-from app.heartrate.wearers import LARGEST_USER_ID
 
 DEFAULT_WINDOW_S = 3600
 

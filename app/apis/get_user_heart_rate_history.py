@@ -13,7 +13,7 @@ from app.datamodels.per_second_heart_rate_aggregate import (
     RATES,
     per_second_heart_rate_aggregate,
 )
-from app.heartrate.wearers import LARGEST_USER_ID
+from app.heartrate.profiles import LARGEST_USER_ID
 
 DEFAULT_WINDOW_S = 3600
 

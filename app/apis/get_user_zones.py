@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.apis.people import Zones, profiles, zones_of
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import effort, time_at_rates
-from app.heartrate.wearers import LARGEST_USER_ID
+from app.heartrate.profiles import LARGEST_USER_ID
 
 DEFAULT_WINDOW_S = 3600
 

@@ -91,8 +91,8 @@ def require_at_most_a_day(span: TimeSpan, default_window_s: int) -> None:
 def names(comma_separated: str | None) -> list[str]:
     """The names in a comma separated parameter, also those that have a comma or two themselves; none: everybody."""
     parts = (comma_separated or "").split(",")
-    runs = {",".join(parts[at : at + length]).strip() for length in (1, 2, 3) for at in range(len(parts))}
-    return sorted(runs - {""})
+    runs = {",".join(parts[at : at + length]) for length in (1, 2, 3) for at in range(len(parts))}
+    return sorted({name for run in runs for name in (run, run.strip()) if run.strip(" ,")})
 
 
 @cache

@@ -19,6 +19,9 @@ from app.heartrate.hr_max import (
 )
 from app.heartrate.zones import Basis, ZoneScale, zone_scale
 
+LARGEST_USER_ID = 2**53 - 1
+"""Browsers, and who else reads JSON's numbers as IEEE 754 doubles (RFC 8259, 6), take larger ones for each other."""
+
 LONGEST_NAME = 60
 LIGHTEST_KG, HEAVIEST_KG = 10.0, 350.0
 
@@ -119,8 +122,8 @@ class Profile:
 
 def check_profile(profile: Profile, year: int) -> None:
     """Raise `InvalidProfileError` if a profile cannot be."""
-    if profile.user_id < 1:
-        raise InvalidProfileError(f"user_id: {profile.user_id}; people count from 1")
+    if not 1 <= profile.user_id <= LARGEST_USER_ID:
+        raise InvalidProfileError(f"user_id: {profile.user_id}; people count from 1 to {LARGEST_USER_ID}")
     for field, text in (("user_name", profile.user_name), ("alias", profile.alias)):
         if text is not None and not 0 < len(text.strip()) <= LONGEST_NAME:
             raise InvalidProfileError(f"{field}: {text[:80]!r} is not a name of 1 to {LONGEST_NAME} characters")

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from app.heartrate.profiles import LONGEST_NAME
+from app.heartrate.profiles import LARGEST_USER_ID, LONGEST_NAME
 from app.heartrate.strap_id import check_strap_id
 
 NOBODY = 0
 """The user_id of a strap that nobody is registered for."""
-
-LARGEST_USER_ID = 2**63 - 1
-"""Of the column, an Int64; ClickHouse would take what is larger for another person's."""
 
 
 class InvalidAssignmentError(ValueError):
@@ -57,6 +54,8 @@ def check_assignment(device_id: str, user_id: int, user_name: str) -> None:
     check_strap_id(device_id)
     if user_id < NOBODY:
         raise InvalidAssignmentError(f"user_id: {user_id} is negative; people count from 1, 0 hands the strap back")
+    if user_id > LARGEST_USER_ID:
+        raise InvalidAssignmentError(f"user_id: {user_id}; the largest is {LARGEST_USER_ID}")
     if user_id != NOBODY and not user_name.strip():
         raise InvalidAssignmentError("user_name: empty; the person needs a name to be shown by")
     if len(user_name) > LONGEST_NAME:

@@ -116,7 +116,7 @@ def _tcx(file: Path) -> Iterator[tuple[datetime, int | None]]:
 def _text(file: Path) -> Recording:
     """A column of RR intervals; or columns with a header that names a timestamp and a heart rate."""
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)
             rows = [(reader.line_num, row) for row in reader if row and not row[0].lstrip().startswith("#")]
     except (UnicodeDecodeError, csv.Error) as error:

@@ -25,7 +25,7 @@ def test_no_whole_number_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(("name", "parameter"), WHOLE_NUMBERS)
-@pytest.mark.parametrize("value", [2**64 + 7, 2**63, -(2**64) + 7, -1])
+@pytest.mark.parametrize("value", [2**64 + 7, 2**53, -(2**64) + 7, -1])
 def test_what_no_column_holds_is_refused_by_name(name: str, parameter: str, value: int) -> None:
     model = get_apis()[name].model_type
     needed = {key: NECESSARY[key] for key, field in model.model_fields.items() if field.is_required()}
@@ -37,7 +37,7 @@ def test_what_no_column_holds_is_refused_by_name(name: str, parameter: str, valu
 @pytest.mark.parametrize("name", [name for name, parameter in WHOLE_NUMBERS if parameter == "user_id"])
 def test_every_person_of_the_column_may_be_asked_for(name: str) -> None:
     model = get_apis()[name].model_type
-    for value in (1, 2**63 - 1):
+    for value in (1, 2**53 - 1):
         assert model.model_validate({"user_id": str(value)}).user_id == value
 
 
@@ -46,8 +46,10 @@ def test_every_person_of_the_column_may_be_asked_for(name: str) -> None:
     [
         (None, set()),
         ("Ada", {"Ada"}),
-        (" Ada ,Bo", {"Ada", "Bo", "Ada ,Bo"}),
-        ("Lovelace, Ada,Bo", {"Lovelace", "Ada", "Bo", "Lovelace, Ada", "Ada,Bo", "Lovelace, Ada,Bo"}),
+        (" Ada ,Bo", {" Ada ", "Ada", "Bo", " Ada ,Bo", "Ada ,Bo"}),
+        (" ", set()),
+        ("Doe, Ada", {"Doe", " Ada", "Ada", "Doe, Ada"}),
+        ("Doe,Ada,Bo", {"Doe", "Ada", "Bo", "Doe,Ada", "Ada,Bo", "Doe,Ada,Bo"}),
     ],
 )
 def test_names_may_have_commas(given: str | None, meant: set[str]) -> None:

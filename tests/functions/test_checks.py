@@ -90,8 +90,6 @@ def test_a_moment_needs_a_zone_and_a_year_of_ours(
 @pytest.mark.parametrize(
     ("model", "check", "record", "field", "largest"),
     [
-        (StrapAssignment, check_strap_assignment, ASSIGNMENT, "user_id", 2**63 - 1),
-        (PersonProfile, check_person_profile, PROFILE, "user_id", 2**63 - 1),
         (ErasureRequest, erase_person, {"erasure_id": "a"}, "user_id", 2**63 - 1),
         (BluetoothHRPacket, BluetoothHRPacket.require_valid, NOTIFICATION, "packet_count", 2**64 - 1),
         (BluetoothHRPacket, BluetoothHRPacket.require_valid, NOTIFICATION, "battery_percent", 255),
@@ -110,6 +108,18 @@ def test_a_number_is_no_larger_than_its_column_holds(
     check(model.model_validate({**record, field: largest}))
     with pytest.raises(ValueError, match=f"{field}: .* less than or equal to {largest}"):
         check(model.model_validate({**record, field: largest + 1}))
+
+
+@pytest.mark.parametrize(
+    ("model", "check", "record"),
+    [(StrapAssignment, check_strap_assignment, ASSIGNMENT), (PersonProfile, check_person_profile, PROFILE)],
+)
+def test_a_user_id_is_one_that_browsers_can_tell_from_its_neighbour(
+    model: type[StreamRecord], check: Callable[[Any], object], record: dict[str, Any]
+) -> None:
+    check(model.model_validate({**record, "user_id": 2**53 - 1}))
+    with pytest.raises(ValueError, match=f"user_id: {2**53}.*{2**53 - 1}"):
+        check(model.model_validate({**record, "user_id": 2**53}))
 
 
 def test_a_receivers_name_has_an_end() -> None:

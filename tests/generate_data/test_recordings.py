@@ -62,6 +62,7 @@ def test_tcx(tmp_path: Path) -> None:
         ("# at rest\nrr_ms\n800\n", [800]),
         ("0.8\n0.81\n", [800, 810]),
         ("rr,artefact\n800,0\n790,1\n", [800, 790]),
+        ("\ufeff812\n805\n", [812, 805]),
     ],
 )
 def test_intervals(tmp_path: Path, content: str, intervals: list[float]) -> None:

@@ -273,7 +273,7 @@ BAD_PARAMETERS = [
     ("get_group_hr_by_second", {"window_seconds": 86_401}, "window_seconds"),
     ("get_group_hr_by_second", {"start": "2020-01-01T00:00:00Z"}, "start"),
     ("getUserZones", {"user_id": 2**64 + 7}, "user_id"),
-    ("getSessionSummary", {"user_id": 2**63}, "user_id"),
+    ("getSessionSummary", {"user_id": 2**53}, "user_id"),
     ("getUserBeats", {"user_id": 2**64 + 7}, "user_id"),
     ("getUserHeartRateHistory", {"user_id": 0}, "user_id"),
     ("getUserHeartRateStats", {"users": "Ada"}, "users: no such parameter"),

@@ -15,7 +15,9 @@ from app.heartrate.profiles import Profile
 from app.heartrate.wearers import Assignment, Wearer
 from live import sessions
 from live.server import create
+from live.sessions import Sessions
 from live.settings import Settings
+from live.told import moment
 from live.wall import Wall
 from tests.ingest_server import Ingest
 
@@ -114,10 +116,33 @@ def test_a_session_that_is_announced_is_left_alone(ingest: Ingest) -> None:
         assert ingest.taken == []
         for name in ("start-session", "mark-stop", "end-session"):
             assert (await act(name)).status_code == 200
-        assert wall.sessions.get("Saturday") == {**saturday, "ended_at": None, "stop_marked_at": None}
+        kept = wall.sessions.get("Saturday") or {}
+        assert [kept[name] for name in ("ended_at", "stop_marked_at")] == [None, None]
+        assert moment(kept["started_at"]) == moment(saturday["started_at"])
 
     play(ingest, [saturday], screen)
     assert {record["name"] for _, record in ingest.taken} == {"Now"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "running"),
+    [("end-session", "mark-stop", 0), ("mark-stop", "end-session", 0), ("start-session", "start-session", 1)],
+)
+def test_what_two_screens_ask_at_once_is_done_one_after_the_other(
+    ingest: Ingest, first: str, second: str, running: int
+) -> None:
+    async def screen(act: Act, wall: Wall) -> None:
+        await asyncio.gather(act(first), act(second))
+        assert len(wall.sessions.open(time.time())) == running
+        # As it comes back on the topic, to every wall.
+        others = Sessions()
+        others.take(going_on)
+        for _, record in ingest.taken:
+            others.take(record)
+        assert others.all() == wall.sessions.all()
+
+    going_on = session("Running", -60)
+    play(ingest, [going_on], screen)
 
 
 @pytest.mark.parametrize("action", ["mark-stop", "end-session", "start-session"])

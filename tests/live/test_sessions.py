@@ -47,3 +47,36 @@ def test_what_cannot_be_is_refused(wrong: dict[str, str | None]) -> None:
     with pytest.raises((ValueError, TypeError)):
         sessions.take({**FIRST, **wrong})
     assert sessions.running(NOW_S) is None
+
+
+def test_what_the_topic_brings_back_late_undoes_nothing_that_was_said_here_since() -> None:
+    marked = {**FIRST, "stop_marked_at": "2026-11-24T10:30:00Z"}
+    ended = {**marked, "ended_at": "2026-11-24T10:40:00Z"}
+    sessions = Sessions()
+    for change in (FIRST, marked, ended):
+        sessions.change(change)
+    said = sessions.get("a")
+    for echo in (FIRST, marked, ended):
+        sessions.take(echo)
+        assert sessions.get("a") == said
+    # Somebody else opens it again.
+    sessions.take(marked)
+    assert (sessions.get("a") or {})["ended_at"] is None
+
+
+def test_what_is_said_elsewhere_meanwhile_stands_until_what_was_said_here_after_it_comes() -> None:
+    sessions = Sessions()
+    sessions.take(FIRST)
+    sessions.change({**FIRST, "name": "Here"})
+    sessions.take({**FIRST, "name": "There"})
+    sessions.take({**FIRST, "name": "Here"})
+    assert (sessions.get("a") or {})["name"] == "Here"
+    sessions.take({**FIRST, "name": "There"})
+    assert (sessions.get("a") or {})["name"] == "There"
+
+
+def test_moments_are_read_as_the_functions_read_them() -> None:
+    sessions = Sessions()
+    sessions.take({**FIRST, "started_at": "2026-11-24t11:00:00+01:00", "ended_at": "2026-11-24T11:00:00.5z"})
+    known = sessions.get("a") or {}
+    assert (known["started_at"], known["ended_at"]) == ("2026-11-24T10:00:00.000000Z", "2026-11-24T11:00:00.500000Z")
