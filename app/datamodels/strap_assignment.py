@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 
 
@@ -34,10 +35,12 @@ strap_assignment_pipeline = IngestPipeline[StrapAssignment](
         ingest_api=True,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            order_by_fields=["device_id", "stored_at", "user_id"],
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                order_by_fields=["device_id", "stored_at", "user_id"],
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

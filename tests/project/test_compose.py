@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.heartrate import retention
+from app.storage import layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -137,6 +138,13 @@ def test_the_app_is_told_how_long_each_table_is_kept() -> None:
     }
     usual = {retention.variable(table): days or retention.FOR_EVER for table, days in retention.USUAL_DAYS.items()}
     assert passed == {name: f"${{{name}:-{days}}}" for name, days in usual.items()}
+
+
+def test_the_app_is_told_how_tables_are_kept() -> None:
+    passed = SERVICES["app"]["environment"]
+    assert passed[layout.PARTITION] == f"${{{layout.PARTITION}:-{layout.USUAL_PARTITION}}}"
+    # Moose refuses a cluster that its own settings do not name.
+    assert passed[layout.CLUSTER] == passed["MOOSE_CLICKHOUSE_CONFIG__CLUSTERS[0]__NAME"] == f"${{{layout.CLUSTER}:-}}"
 
 
 def test_new_settings_are_complete() -> None:
