@@ -11,7 +11,7 @@ from pydantic import Field
 from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
-from app.storage.layout import partition_by
+from app.table_layout import partition_by
 
 
 class BluetoothHRPacket(StreamRecord):

@@ -1,4 +1,4 @@
-"""Tables on one server or a cluster, as the environment says (`app/storage/layout.py`)."""
+"""Tables on one server or a cluster, as the environment says (`app/table_layout.py`)."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from moose_lib.blocks import (
     ReplicatedReplacingMergeTreeEngine,
 )
 
-from app.storage import layout
+from app import table_layout
 
 _REPLICATED = {
     ReplacingMergeTreeEngine: ReplicatedReplacingMergeTreeEngine,
@@ -26,8 +26,8 @@ def on_cluster(config: OlapConfig, environment: Mapping[str, str] = os.environ) 
     A wrong setting ends the process with its line.
     """
     try:
-        cluster = layout.cluster(environment)
-    except layout.InvalidLayout as error:
+        cluster = table_layout.cluster(environment)
+    except table_layout.InvalidLayout as error:
         raise SystemExit(str(error)) from None
     if cluster is None:
         return config

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.datamodels.on_cluster import on_cluster
 from app.heartrate.retention import ttl
-from app.storage.layout import partition_by
+from app.table_layout import partition_by
 
 UInt16 = Annotated[int, "uint16"]
 

@@ -23,7 +23,7 @@ from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
 from app.heartrate.sharding import parse_shards, stream_of_shard
-from app.storage.layout import partition_by
+from app.table_layout import partition_by
 
 
 class RawAntHRPacket(StreamRecord):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.storage.layout import CLUSTER, PARTITION
+from app.table_layout import CLUSTER, PARTITION
 from tests.clickhouse.conftest import running
 from tests.clickhouse.moose import DATABASE, Moose
 from tests.clickhouse.of_a_cluster import MADE

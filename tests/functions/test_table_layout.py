@@ -13,7 +13,7 @@ from moose_lib import OlapConfig
 from moose_lib.blocks import MergeTreeEngine
 
 from app.datamodels.on_cluster import on_cluster
-from app.storage.layout import (
+from app.table_layout import (
     CLUSTER,
     PARTITION,
     PARTITIONS,
