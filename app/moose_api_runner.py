@@ -6,6 +6,8 @@ parameters anew for every request, and writes two lines each. Here a thread serv
 API is kept, and the line that tells an answer's status is written for failures only, without the parameters, which
 name people. Nor is a line written that an API is asked: Moose would show it.
 
+Of a JWT it does not want to know when it ends, as Moose's ingest does; here one without an end is none.
+
 It also passes over parameters that an API does not have, and those without a value, so that a mistyped name asks for
 everybody; here they are refused, as JSON that names them, and what was given is not written to the log.
 
@@ -26,7 +28,14 @@ from pydantic import ValidationError
 
 from app import moose_changes
 
-_CHANGED = ("HTTPServer", "handler_with_client", "convert_pydantic_definition", "map_params_to_class", "parse_qs")
+_CHANGED = (
+    "HTTPServer",
+    "handler_with_client",
+    "convert_pydantic_definition",
+    "map_params_to_class",
+    "parse_qs",
+    "jwt",
+)
 _LINE_A_QUESTION = "[API] | Executing API"
 _WAITING_CONNECTIONS = 128
 """Python's own 5 are fewer than the browsers of a gym."""
@@ -110,6 +119,11 @@ def serve_many(runner: ModuleType) -> None:
         setattr(runner, name, replacement)
 
 
+def refuse_endless_tokens(runner: ModuleType) -> None:
+    """Change what the runner takes for a valid JWT."""
+    runner.jwt = SimpleNamespace(decode=partial(runner.jwt.decode, options={"require": ["exp"]}))  # type: ignore[attr-defined]
+
+
 def _is_runner(module: ModuleType) -> bool:
     return all(hasattr(module, name) for name in _CHANGED)
 
@@ -117,3 +131,4 @@ def _is_runner(module: ModuleType) -> bool:
 if moose_changes.wanted() and _is_runner(sys.modules["__main__"]):
     serve_many(sys.modules["__main__"])
     refuse_by_name(sys.modules["__main__"])
+    refuse_endless_tokens(sys.modules["__main__"])

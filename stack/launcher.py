@@ -16,7 +16,7 @@ from types import FrameType
 
 import httpx
 
-from app import moose_changes
+from app import moose_changes, table_layout
 from app.heartrate.retention import InvalidRetention, days_kept
 from app.heartrate.sharding import InvalidShards, parse_shards
 from stack import moose_home, ports
@@ -117,8 +117,12 @@ class Stack:
         try:
             parse_shards(os.environ.get("BEATSTREAM_SHARDS"))
             days_kept(os.environ)
-        except (InvalidShards, InvalidRetention) as error:
+            cluster = table_layout.cluster(os.environ)
+            table_layout.partition_function(os.environ)
+        except (InvalidShards, InvalidRetention, table_layout.InvalidLayout) as error:
             raise StackError(str(error)) from error
+        if cluster and self._mode is Mode.EMBEDDED:
+            raise StackError(f"{table_layout.CLUSTER}: the embedded ClickHouse is one server")
         left = self._processes.end_leftovers()
         if left:
             self._say(f"ended {left} processes that an earlier run had left behind")

@@ -3,7 +3,7 @@
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import ask, rfc3339
+from app.apis.question import Claims, ask, rfc3339
 from app.datamodels.erasure_report import erasure_report_pipeline
 
 
@@ -26,7 +26,7 @@ class ErasuresAnswer(BaseModel):
     entries: list[ErasureEntry]
 
 
-def get_erasures(client: MooseClient, _params: ErasuresParams) -> ErasuresAnswer:
+def get_erasures(client: MooseClient, _params: ErasuresParams, _claims: Claims = None) -> ErasuresAnswer:
     """Read the reports."""
     entries = ask(
         client,

@@ -6,7 +6,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
 from app.apis.people import OF_PEOPLE
-from app.apis.question import ON_ALL_CORES, Names, TimeSpan, ask, names, require_at_most_a_day
+from app.apis.question import ON_ALL_CORES, Claims, Names, TimeSpan, ask, names, require_at_most_a_day
 from app.datamodels.per_second_heart_rate_aggregate import (
     MEAN_RATE,
     OF_THE_SPAN,
@@ -44,7 +44,7 @@ class GroupAnswer(BaseModel):
     entries: list[GroupEntry]
 
 
-def get_group_hr_by_second(client: MooseClient, params: GroupParams) -> GroupAnswer:
+def get_group_hr_by_second(client: MooseClient, params: GroupParams, _claims: Claims = None) -> GroupAnswer:
     """Read the seconds of the span, each person weighing the same."""
     first, last = params.seconds(DEFAULT_WINDOW_S)
     people = names(params.users)

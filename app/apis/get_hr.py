@@ -5,7 +5,7 @@ import math
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import DAY_S, Moment, ask
+from app.apis.question import DAY_S, Claims, Moment, ask
 from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, OF_THE_SPAN, per_second_heart_rate_aggregate
 
 
@@ -31,7 +31,7 @@ class HRAnswer(BaseModel):
     entries: list[HREntry]
 
 
-def get_hr(client: MooseClient, params: HRParams) -> HRAnswer:
+def get_hr(client: MooseClient, params: HRParams, _claims: Claims = None) -> HRAnswer:
     """Read the seconds from the one that the moment lies in."""
     first = math.ceil(params.timestamp.timestamp())
     entries = ask(

@@ -8,7 +8,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import OF_PEOPLE
-from app.apis.question import Names, ask, names
+from app.apis.question import Claims, Names, ask, names
 from app.datamodels.latest_heart_rate import latest_heart_rate
 from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.heartrate.contact import AHEAD_S
@@ -45,7 +45,7 @@ class LatestAnswer(BaseModel):
     entries: list[LatestEntry]
 
 
-def get_latest_user_heart_rates(client: MooseClient, params: LatestParams) -> LatestAnswer:
+def get_latest_user_heart_rates(client: MooseClient, params: LatestParams, _claims: Claims = None) -> LatestAnswer:
     """Read the newest beats. A strap that was unregistered at first is left out once it is somebody's."""
     people = names(params.users)
     conditions = ["(user_id != 0 OR hr_timestamp_seconds = newest_of_strap)"]

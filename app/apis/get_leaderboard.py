@@ -4,6 +4,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import profiles
+from app.apis.question import Claims
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import effort, time_at_rates
 
@@ -33,7 +34,7 @@ class LeaderboardAnswer(BaseModel):
 
 
 @names_unknown_session
-def get_leaderboard(client: MooseClient, params: LeaderboardParams) -> LeaderboardAnswer:
+def get_leaderboard(client: MooseClient, params: LeaderboardParams, _claims: Claims = None) -> LeaderboardAnswer:
     """Read the time at each heart rate; zones and points are app.heartrate's."""
     known = profiles(client)
     entries = []

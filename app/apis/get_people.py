@@ -6,6 +6,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import Zones, stored_profiles, zones_of
+from app.apis.question import Claims
 
 
 class PeopleParams(BaseModel):
@@ -35,7 +36,7 @@ class PeopleAnswer(BaseModel):
     entries: list[PersonEntry]
 
 
-def get_people(client: MooseClient, _params: PeopleParams) -> PeopleAnswer:
+def get_people(client: MooseClient, _params: PeopleParams, _claims: Claims = None) -> PeopleAnswer:
     """Read the newest profiles."""
     return PeopleAnswer(
         entries=[

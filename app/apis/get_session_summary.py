@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.apis.get_user_heart_rate_stats import stats
 from app.apis.people import Zones, profiles, zones_of
+from app.apis.question import Claims
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import PersonBeat, Who, beats, effort, rates_by_second, time_at_rates
 from app.heartrate.hrv import EndedInterval, rmssd
@@ -56,7 +57,7 @@ class SummaryAnswer(BaseModel):
 
 
 @names_unknown_session
-def get_session_summary(client: MooseClient, params: SummaryParams) -> SummaryAnswer:
+def get_session_summary(client: MooseClient, params: SummaryParams, _claims: Claims = None) -> SummaryAnswer:
     """Read statistics and time at each heart rate; all else is app.heartrate's."""
     session = params.session(client)
     first, last = params.seconds(DEFAULT_WINDOW_S) if session is None else session.seconds

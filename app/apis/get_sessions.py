@@ -3,6 +3,7 @@
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
+from app.apis.question import Claims
 from app.apis.sessions import SessionEntry, sessions
 
 
@@ -18,7 +19,7 @@ class SessionsAnswer(BaseModel):
     entries: list[SessionEntry]
 
 
-def get_sessions(client: MooseClient, params: SessionsParams) -> SessionsAnswer:
+def get_sessions(client: MooseClient, params: SessionsParams, _claims: Claims = None) -> SessionsAnswer:
     """Read the sessions."""
     return SessionsAnswer(entries=sessions(client, limit=params.limit))
 

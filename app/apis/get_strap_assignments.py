@@ -3,7 +3,7 @@
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import ask, rfc3339
+from app.apis.question import Claims, ask, rfc3339
 from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.heartrate.wearers import check_assignment
 
@@ -29,7 +29,7 @@ class AssignmentAnswer(BaseModel):
     entries: list[AssignmentEntry]
 
 
-def get_strap_assignments(client: MooseClient, _params: AssignmentParams) -> AssignmentAnswer:
+def get_strap_assignments(client: MooseClient, _params: AssignmentParams, _claims: Claims = None) -> AssignmentAnswer:
     """Read the assignments."""
     entries = ask(
         client,

@@ -4,6 +4,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel
 
 from app.apis.get_user_heart_rate_history import DEFAULT_WINDOW_S, PersonSpanParams
+from app.apis.question import Claims
 from app.apis.sessions import names_unknown_session
 from app.apis.training import PersonBeat, beats
 
@@ -15,7 +16,7 @@ class BeatsAnswer(BaseModel):
 
 
 @names_unknown_session
-def get_user_beats(client: MooseClient, params: PersonSpanParams) -> BeatsAnswer:
+def get_user_beats(client: MooseClient, params: PersonSpanParams, _claims: Claims = None) -> BeatsAnswer:
     """Read the person's beats."""
     return BeatsAnswer(entries=beats(client, *params.bounds(client, DEFAULT_WINDOW_S), user_id=params.user_id))
 

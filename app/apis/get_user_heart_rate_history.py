@@ -5,7 +5,7 @@ from typing import Self
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
-from app.apis.question import ask, require_at_most_a_day
+from app.apis.question import Claims, ask, require_at_most_a_day
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.datamodels.per_second_heart_rate_aggregate import (
     MEAN_RATE,
@@ -45,7 +45,7 @@ class HistoryAnswer(BaseModel):
 
 
 @names_unknown_session
-def get_user_heart_rate_history(client: MooseClient, params: PersonSpanParams) -> HistoryAnswer:
+def get_user_heart_rate_history(client: MooseClient, params: PersonSpanParams, _claims: Claims = None) -> HistoryAnswer:
     """Read the person's seconds."""
     first, last = params.bounds(client, DEFAULT_WINDOW_S)
     entries = ask(

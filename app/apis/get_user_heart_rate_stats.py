@@ -7,7 +7,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import OF_PEOPLE
-from app.apis.question import ON_ALL_CORES, TimeSpan, ask, rfc3339
+from app.apis.question import ON_ALL_CORES, Claims, TimeSpan, ask, rfc3339
 from app.apis.training import Who
 from app.datamodels.per_second_heart_rate_aggregate import (
     MEAN_RATE,
@@ -44,7 +44,7 @@ class StatsAnswer(BaseModel):
     entries: list[StatsEntry]
 
 
-def get_user_heart_rate_stats(client: MooseClient, params: StatsParams) -> StatsAnswer:
+def get_user_heart_rate_stats(client: MooseClient, params: StatsParams, _claims: Claims = None) -> StatsAnswer:
     """Read the seconds of the span."""
     return StatsAnswer(entries=stats(client, *params.seconds(DEFAULT_WINDOW_S), user_name=params.user_name))
 

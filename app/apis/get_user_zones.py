@@ -6,6 +6,7 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import Zones, profiles, zones_of
+from app.apis.question import Claims
 from app.apis.sessions import SessionOrSpan, names_unknown_session
 from app.apis.training import effort, time_at_rates
 from app.heartrate.profiles import LARGEST_USER_ID
@@ -36,7 +37,7 @@ class ZonesAnswer(BaseModel):
 
 
 @names_unknown_session
-def get_user_zones(client: MooseClient, params: ZonesParams) -> ZonesAnswer:
+def get_user_zones(client: MooseClient, params: ZonesParams, _claims: Claims = None) -> ZonesAnswer:
     """Read the time at each heart rate; the zones are app.heartrate's."""
     known = profiles(client)
     entries = []

@@ -46,6 +46,9 @@ def _require_name(value: str) -> str:
 Names = Annotated[str, AfterValidator(_require_name)]
 """Names, comma separated."""
 
+Claims = Optional[dict[str, Any]]
+"""What a valid JWT said, which Moose hands on where there was one. Whoever may ask is answered alike."""
+
 Moment = Annotated[datetime, BeforeValidator(_restore_plus), AfterValidator(_require_zone)]
 
 

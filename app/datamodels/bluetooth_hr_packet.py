@@ -9,8 +9,10 @@ from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, Click
 from pydantic import Field
 
 from app.datamodels.integers import Int8, UInt8, UInt64
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
+from app.table_layout import partition_by
 
 
 class BluetoothHRPacket(StreamRecord):
@@ -47,14 +49,16 @@ bluetooth_hr_packet_pipeline = IngestPipeline[BluetoothHRPacket](
         ingest_api=True,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            # A strap's notifications in the order heard: what its state is rebuilt from.
-            order_by_fields=["device_id", "received_at", "packet_count", "receiver_id", "hr_measurement"],
-            partition_by="toYYYYMM(received_at)",
-            ttl=ttl("bluetooth_hr_packet", "stored_at"),
-            settings={"allow_nullable_key": "1"},
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                # A strap's notifications in the order heard: what its state is rebuilt from.
+                order_by_fields=["device_id", "received_at", "packet_count", "receiver_id", "hr_measurement"],
+                partition_by=partition_by("received_at"),
+                ttl=ttl("bluetooth_hr_packet", "stored_at"),
+                settings={"allow_nullable_key": "1"},
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import StreamRecord
 
 
@@ -33,10 +34,12 @@ dead_letter_decision_pipeline = IngestPipeline[DeadLetterDecision](
         ingest_api=False,
         stream=True,
         dead_letter_queue=False,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            order_by_fields=["queue", "letter_id", "decided_at", "decision", "run_id"],
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                order_by_fields=["queue", "letter_id", "decided_at", "decision", "run_id"],
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

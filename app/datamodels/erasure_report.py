@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.integers import Int64
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import StreamRecord
 
 
@@ -27,10 +28,12 @@ erasure_report_pipeline = IngestPipeline[ErasureReport](
         ingest_api=False,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            order_by_fields=["erasure_id"],
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                order_by_fields=["erasure_id"],
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

@@ -7,6 +7,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from pydantic import BaseModel, Field
 
 from app.datamodels.integers import Int64, UInt16, UInt64
+from app.datamodels.on_cluster import on_cluster
 from app.heartrate.retention import ttl
 
 
@@ -27,10 +28,12 @@ class LatestHeartRate(BaseModel):
 
 latest_heart_rate = OlapTable[LatestHeartRate](
     "latest_heart_rate",
-    OlapConfig(
-        engine=ReplacingMergeTreeEngine(ver="version"),
-        order_by_fields=["user_id", "guest_device_id"],
-        ttl=ttl("latest_heart_rate", "toDateTime(hr_timestamp_seconds)"),
-        life_cycle=LifeCycle.DELETION_PROTECTED,
+    on_cluster(
+        OlapConfig(
+            engine=ReplacingMergeTreeEngine(ver="version"),
+            order_by_fields=["user_id", "guest_device_id"],
+            ttl=ttl("latest_heart_rate", "toDateTime(hr_timestamp_seconds)"),
+            life_cycle=LifeCycle.DELETION_PROTECTED,
+        )
     ),
 )

@@ -9,7 +9,9 @@ from moose_lib.data_models import ClickHouseAlias, ClickHouseCodec, ClickhousePr
 from pydantic import BaseModel, Field
 
 from app.datamodels.integers import Int64, UInt16
+from app.datamodels.on_cluster import on_cluster
 from app.heartrate.retention import ttl
+from app.table_layout import partition_by
 
 RATES = "mapValues(hr_by_offset_ms)"
 """In SQL: the heart rates of a second's beats."""
@@ -55,15 +57,17 @@ class PerSecondHeartRateAggregate(BaseModel):
 
 per_second_heart_rate_aggregate = OlapTable[PerSecondHeartRateAggregate](
     "per_second_heart_rate_aggregate",
-    OlapConfig(
-        engine=AggregatingMergeTreeEngine(),
-        # Every question of the APIs names a span of time, and few people share a second.
-        order_by_fields=["rounded_up_time", "user_id", "user_name"],
-        partition_by="toYYYYMM(rounded_up_time)",
-        # FINAL merges whole granules, and the newest seconds of parts overlap: with 8192 rows an answer takes twice as
-        # long for 200 people (benchmarks/answers.py).
-        settings={"index_granularity": "1024"},
-        ttl=ttl("per_second_heart_rate_aggregate", "toDateTime(processed_timestamp)"),
-        life_cycle=LifeCycle.DELETION_PROTECTED,
+    on_cluster(
+        OlapConfig(
+            engine=AggregatingMergeTreeEngine(),
+            # Every question of the APIs names a span of time, and few people share a second.
+            order_by_fields=["rounded_up_time", "user_id", "user_name"],
+            partition_by=partition_by("rounded_up_time"),
+            # FINAL merges whole granules, and the newest seconds of parts overlap: with 8192 rows an answer takes
+            # twice as long for 200 people (benchmarks/answers.py).
+            settings={"index_granularity": "1024"},
+            ttl=ttl("per_second_heart_rate_aggregate", "toDateTime(processed_timestamp)"),
+            life_cycle=LifeCycle.DELETION_PROTECTED,
+        )
     ),
 )

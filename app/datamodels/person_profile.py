@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.integers import Int64
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 
 
@@ -41,10 +42,12 @@ person_profile_pipeline = IngestPipeline[PersonProfile](
         ingest_api=True,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            order_by_fields=["user_id", "stored_at"],
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                order_by_fields=["user_id", "stored_at"],
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

@@ -9,8 +9,10 @@ from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, Click
 from pydantic import Field
 
 from app.datamodels.integers import Int64, UInt8, UInt64
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
+from app.table_layout import partition_by
 
 
 class ProcessedAntHRPacket(StreamRecord):
@@ -67,12 +69,14 @@ processed_ant_hr_packet_pipeline = IngestPipeline[ProcessedAntHRPacket](
         ingest_api=False,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(ver="revision"),
-            order_by_fields=["device_id", "epoch", "heart_beat_count"],
-            partition_by="toYYYYMM(beat_at)",
-            ttl=ttl("processed_ant_hr_packet", "stored_at"),
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(ver="revision"),
+                order_by_fields=["device_id", "epoch", "heart_beat_count"],
+                partition_by=partition_by("beat_at"),
+                ttl=ttl("processed_ant_hr_packet", "stored_at"),
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

@@ -20,9 +20,11 @@ from moose_lib.data_models import ClickHouseCodec, ClickHouseMaterialized, Click
 from pydantic import Field
 
 from app.datamodels.integers import Int8, UInt64
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, StreamRecord
 from app.heartrate.retention import ttl
 from app.heartrate.sharding import parse_shards, stream_of_shard
+from app.table_layout import partition_by
 
 
 class RawAntHRPacket(StreamRecord):
@@ -56,14 +58,16 @@ raw_ant_hr_packet_pipeline = IngestPipeline[RawAntHRPacket](
         ingest_api=True,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            # A strap's packets in the order heard: what its state is rebuilt from.
-            order_by_fields=["device_id", "received_at", "packet_count", "receiver_id", "ant_hr_packet"],
-            partition_by="toYYYYMM(received_at)",
-            ttl=ttl("raw_ant_hr_packet", "stored_at"),
-            settings={"allow_nullable_key": "1"},
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                # A strap's packets in the order heard: what its state is rebuilt from.
+                order_by_fields=["device_id", "received_at", "packet_count", "receiver_id", "ant_hr_packet"],
+                partition_by=partition_by("received_at"),
+                ttl=ttl("raw_ant_hr_packet", "stored_at"),
+                settings={"allow_nullable_key": "1"},
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

@@ -9,6 +9,7 @@ from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.integers import Int64
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 
 
@@ -35,10 +36,12 @@ strap_assignment_pipeline = IngestPipeline[StrapAssignment](
         ingest_api=True,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            order_by_fields=["device_id", "stored_at", "user_id"],
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                order_by_fields=["device_id", "stored_at", "user_id"],
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

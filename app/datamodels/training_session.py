@@ -8,6 +8,7 @@ from moose_lib.blocks import ReplacingMergeTreeEngine
 from moose_lib.data_models import ClickhousePrecision
 from pydantic import Field
 
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import DATABASE_FILLS_IT, WHEN_STORED, StreamRecord
 from app.heartrate.retention import ttl
 
@@ -36,11 +37,13 @@ training_session_pipeline = IngestPipeline[TrainingSession](
         ingest_api=True,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(),
-            order_by_fields=["session_id", "stored_at"],
-            ttl=ttl("training_session", "toDateTime(stored_at)"),
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(),
+                order_by_fields=["session_id", "stored_at"],
+                ttl=ttl("training_session", "toDateTime(stored_at)"),
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

@@ -9,8 +9,10 @@ from moose_lib.data_models import ClickHouseCodec, ClickhousePrecision
 from pydantic import Field
 
 from app.datamodels.integers import Int64, UInt8, UInt16
+from app.datamodels.on_cluster import on_cluster
 from app.datamodels.stream_record import StreamRecord
 from app.heartrate.retention import ttl
+from app.table_layout import partition_by
 
 
 class UnifiedHRPacket(StreamRecord):
@@ -49,12 +51,14 @@ unified_hr_packet_pipeline = IngestPipeline[UnifiedHRPacket](
         ingest_api=False,
         stream=True,
         dead_letter_queue=True,
-        table=OlapConfig(
-            engine=ReplacingMergeTreeEngine(ver="revision"),
-            order_by_fields=["device_id", "hr_timestamp_seconds"],
-            partition_by="toYYYYMM(toDateTime(hr_timestamp_seconds, 'UTC'))",
-            ttl=ttl("unified_hr_packet", "toDateTime(processed_timestamp)"),
-            life_cycle=LifeCycle.DELETION_PROTECTED,
+        table=on_cluster(
+            OlapConfig(
+                engine=ReplacingMergeTreeEngine(ver="revision"),
+                order_by_fields=["device_id", "hr_timestamp_seconds"],
+                partition_by=partition_by("toDateTime(hr_timestamp_seconds, 'UTC')"),
+                ttl=ttl("unified_hr_packet", "toDateTime(processed_timestamp)"),
+                life_cycle=LifeCycle.DELETION_PROTECTED,
+            )
         ),
     ),
 )

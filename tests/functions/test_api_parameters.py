@@ -1,5 +1,6 @@
 """Parameters of the APIs, as Moose has them checked before a query sees them."""
 
+import inspect
 from typing import get_args
 
 import pytest
@@ -22,6 +23,13 @@ WHOLE_NUMBERS = [
 def test_no_whole_number_is_forgotten() -> None:
     assert {parameter for _, parameter in WHOLE_NUMBERS} >= {"user_id", "limit", "window_seconds"}
     assert len([name for name, parameter in WHOLE_NUMBERS if parameter == "user_id"]) >= 4
+
+
+@pytest.mark.parametrize("name", get_apis())
+def test_an_api_may_be_told_what_a_token_said(name: str) -> None:
+    """Moose hands the claims of a valid JWT on, whether an API wants them or not."""
+    inspect.signature(get_apis()[name].query_function).bind(None, None, {"sub": "Ada"})
+    inspect.signature(get_apis()[name].query_function).bind(None, None)
 
 
 @pytest.mark.parametrize(("name", "parameter"), WHOLE_NUMBERS)

@@ -1,19 +1,22 @@
 """The changes to the server of the APIs. That it serves many at once: tests/integration/test_answers.py."""
 
 import json
+import time
+from functools import partial
 from http import HTTPStatus
 from http.server import HTTPServer, ThreadingHTTPServer
 from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs
 
+import jwt
 import pytest
 from moose_lib.query_param import convert_pydantic_definition, map_params_to_class
 
 from app.apis.get_group_hr_by_second import GroupParams
 from app.apis.get_people import PeopleParams
 from app.apis.get_user_heart_rate_stats import StatsParams
-from app.moose_api_runner import refuse_by_name, serve_many
+from app.moose_api_runner import refuse_by_name, refuse_endless_tokens, serve_many
 
 
 class Handler:
@@ -57,6 +60,20 @@ def test_questions_are_not_written(runner: ModuleType, capsys: pytest.CaptureFix
     runner.print("[API] | Executing API: getHR")
     runner.print("JWT verification failed:", "expired")
     assert capsys.readouterr().out == "JWT verification failed: expired\n"
+
+
+def test_a_token_has_an_end() -> None:
+    module = ModuleType("__main__")
+    module.__dict__["jwt"] = jwt
+    refuse_endless_tokens(module)
+    key = "k" * 32
+    claims = {"exp": int(time.time()) + 60, "aud": "beatstream"}
+    read = partial(module.jwt.decode, key=key, algorithms=["HS256"], audience="beatstream")
+    assert read(jwt.encode(claims, key)) == claims
+    with pytest.raises(jwt.MissingRequiredClaimError):
+        read(jwt.encode({"aud": "beatstream"}, key))
+    with pytest.raises(jwt.InvalidAudienceError):
+        read(jwt.encode({**claims, "aud": "another"}, key))
 
 
 def test_parameters_are_worked_out_once_an_api(runner: ModuleType) -> None:

@@ -12,13 +12,17 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.datamodels.stream_record import WHEN_STORED
 from app.heartrate.retention import variable
@@ -33,6 +37,10 @@ DATABASE, NAMESPACE, KEYS_IN_REDIS = "production", "production", "PRODUCTION"
 STRAP, ADA = "770017", 7001
 OLD_PACKETS = 1000
 SECONDS = "per_second_heart_rate_aggregate"
+LACKING, LACKED_BY = "ignored", "strap_assignment"
+"""A column that the schema before the planned migration has not."""
+
+ISSUER, AUDIENCE = "https://accounts.example", "beatstream"
 KINDS = ("INGEST", "CONSUMPTION", "ADMIN")
 
 
@@ -70,7 +78,7 @@ class Production:
         }
         self._process: subprocess.Popen[bytes] | None = None
         lay_out(self.project)
-        made = {kind: self._key() for kind in KINDS}
+        made = {kind: self._new_key() for kind in KINDS}
         self.tokens = {kind: token for kind, (token, _) in made.items()}
         self.env["MOOSE_INGEST_API_KEY"] = made["INGEST"][1]
         self.env["MOOSE_CONSUMPTION_API_KEY"] = made["CONSUMPTION"][1]
@@ -83,11 +91,21 @@ class Production:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
-    def _key(self) -> tuple[str, str]:
-        command = ["moose-cli", "generate", "hash-token", "--json"]
-        done = subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, check=True)
-        said: dict[str, str] = json.loads(done.stdout[done.stdout.index("{") :])
+    def _new_key(self) -> tuple[str, str]:
+        told = self.moose("generate", "hash-token", "--json")
+        said: dict[str, str] = json.loads(told[told.index("{") :])
         return said["bearer_token"], said["api_key_hash"]
+
+    def moose(self, *command: str) -> str:
+        """What a command of Moose's answers."""
+        done = subprocess.run(
+            ["moose-cli", *command], cwd=self.project, env=self.env, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def of_running(self) -> list[str]:
+        """Options of Moose's commands for what runs."""
+        return ["--url", str(self.http.base_url), "--token", self.tokens["ADMIN"]]
 
     def start(self) -> None:
         command, log = ["moose-cli", "prod"], self.folder / "log"
@@ -102,7 +120,6 @@ class Production:
 
     def end(self) -> None:
         """At once: asked nicely it takes 45 s (docs/deploy.md)."""
-        self.http.close()
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
                 if process.environ().get(MARK) == self.mark:
@@ -160,6 +177,7 @@ def production(beatstream: Beatstream, tmp_path_factory: pytest.TempPathFactory)
         yield running
     finally:
         running.end()
+        running.http.close()
         with beatstream.clickhouse() as client:
             client.command(f"DROP DATABASE IF EXISTS {DATABASE}")
 
@@ -263,3 +281,113 @@ def test_what_production_tells_anybody(production: Production) -> None:
     assert "moose_streaming_functions_events_input_count_total" in httpx.get(f"{production.management}/metrics").text
     assert httpx.get(f"{production.management}/infra-map").is_success, "the schema, without a key"
     assert production.http.options("/ingest/strap_assignment").headers["Access-Control-Allow-Origin"] == "*"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Production, ended and started again with an approved plan; and how it asks for tokens."""
+
+    production: Production
+    before: list[tuple[Any, ...]]
+    said: str
+    """What `moose-cli plan` said."""
+    key: RSAPrivateKey
+    """With the issuer of tokens."""
+
+
+def checksums(production: Production) -> list[tuple[Any, ...]]:
+    """Rows of every table, and what they hold; but for what differs where a beat is told again."""
+    tables = production.rows(
+        f"SELECT name FROM system.tables WHERE database = '{DATABASE}' AND engine LIKE '%MergeTree' ORDER BY name"
+    )
+    return [
+        (table, *row)
+        for (table,) in tables
+        for row in production.rows(
+            f"SELECT count(), sum(cityHash64(toString(tuple(* EXCEPT ({LACKING}, processed_timestamp))))) "
+            f"FROM {DATABASE}.{table} FINAL"
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def planned(production: Production) -> Planned:
+    """It comes last: it ends what the other tests ask."""
+    with production.beatstream.clickhouse() as client:
+        client.command(f"ALTER TABLE {DATABASE}.{LACKED_BY} DROP COLUMN {LACKING}")
+    production.env[variable("raw_ant_hr_packet")] = "60"
+    said = production.moose("plan", *production.of_running())
+    production.moose("generate", "migration", "--save", "--yes-all", *production.of_running())
+    production.end()
+    before = checksums(production)
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    production.env |= {
+        "MOOSE_JWT__SECRET": public,
+        "MOOSE_JWT__ISSUER": ISSUER,
+        "MOOSE_JWT__AUDIENCE": AUDIENCE,
+        "MOOSE_JWT__ENFORCE_ON_ALL_INGEST_APIS": "true",
+        "MOOSE_JWT__ENFORCE_ON_ALL_CONSUMPTIONS_APIS": "true",
+    }
+    # With it, Moose's APIs want the key and the token, in the same header.
+    del production.env["MOOSE_CONSUMPTION_API_KEY"]
+    production.start()
+    return Planned(production, before, said, key)
+
+
+def test_a_plan_is_made_of_what_runs_and_carried_out_at_the_next_start_with_all_data_kept(planned: Planned) -> None:
+    production = planned.production
+    assert "stored_at + INTERVAL 30 DAY -> stored_at + INTERVAL 60 DAY" in planned.said
+    assert f"+ {LACKING}: Boolean NULLABLE" in planned.said
+    assert "Migration completed successfully" in (production.folder / "log").read_text()
+    assert production.rows(
+        f"SELECT type FROM system.columns WHERE database = '{DATABASE}' AND table = '{LACKED_BY}' "
+        f"AND name = '{LACKING}'"
+    ) == [("Nullable(Bool)",)]
+    assert production.rows(
+        "SELECT extract(create_table_query, 'TTL (.*?) SETTINGS') FROM system.tables "
+        f"WHERE database = '{DATABASE}' AND name = 'raw_ant_hr_packet'"
+    ) == [("stored_at + toIntervalDay(60)",)]
+    assert checksums(production) == planned.before
+    kept = {table: rows for table, rows, _ in planned.before}
+    assert min(kept[table] for table in ("raw_ant_hr_packet", "unified_hr_packet", SECONDS, LACKED_BY)) > 0
+
+
+def test_with_a_plan_that_was_carried_out_production_does_not_start_again(planned: Planned) -> None:
+    production = planned.production
+    again = subprocess.run(
+        ["moose-cli", "prod"],
+        cwd=production.project,
+        env=production.env,
+        capture_output=True,
+        text=True,
+        timeout=READY_TIMEOUT_S,
+        check=False,
+    )
+    assert again.returncode != 0
+    assert "Migration validation failed - database state has changed since plan was generated" in again.stdout
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/ingest/strap_assignment"), ("GET", "/api/getPeople")])
+def test_where_tokens_are_asked_for_only_the_issuer_s_open_the_door(planned: Planned, method: str, path: str) -> None:
+    def answer(token: str | None) -> int:
+        return planned.production.ask(method, path, token, [] if method == "POST" else None).status_code
+
+    def signed(key: RSAPrivateKey, **claims: Any) -> str:
+        said = {"iss": ISSUER, "aud": AUDIENCE, "exp": datetime.now(UTC) + timedelta(minutes=5), **claims}
+        return jwt.encode({name: value for name, value in said.items() if value}, key, algorithm="RS256")
+
+    assert answer(signed(planned.key)) == 200
+    another = generate_private_key(public_exponent=65537, key_size=2048)
+    refused = {
+        "none": None,
+        "a key of Moose's": "INGEST",
+        "the other key": "CONSUMPTION",
+        "of another's key": signed(another),
+        "over": signed(planned.key, exp=datetime.now(UTC) - timedelta(minutes=5)),
+        "without an end": signed(planned.key, exp=None),
+        "of another issuer": signed(planned.key, iss="https://elsewhere.example"),
+        "for another audience": signed(planned.key, aud="elsewhere"),
+        "unsigned": jwt.encode({"iss": ISSUER, "aud": AUDIENCE, "exp": 4_000_000_000}, "", algorithm="none"),
+    }
+    assert {what: answer(token) for what, token in refused.items()} == dict.fromkeys(refused, 401)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from app import table_layout
 from app.heartrate import retention
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,6 +138,14 @@ def test_the_app_is_told_how_long_each_table_is_kept() -> None:
     }
     usual = {retention.variable(table): days or retention.FOR_EVER for table, days in retention.USUAL_DAYS.items()}
     assert passed == {name: f"${{{name}:-{days}}}" for name, days in usual.items()}
+
+
+def test_the_app_is_told_how_tables_are_kept() -> None:
+    passed = SERVICES["app"]["environment"]
+    assert passed[table_layout.PARTITION] == f"${{{table_layout.PARTITION}:-{table_layout.USUAL_PARTITION}}}"
+    # Moose refuses a cluster that its own settings do not name.
+    named = (passed[table_layout.CLUSTER], passed["MOOSE_CLICKHOUSE_CONFIG__CLUSTERS[0]__NAME"])
+    assert set(named) == {f"${{{table_layout.CLUSTER}:-}}"}
 
 
 def test_new_settings_are_complete() -> None:

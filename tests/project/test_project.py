@@ -162,7 +162,7 @@ def test_imports_point_one_way(folder: str) -> None:
         own = {name for name in imports(file) if name.split(".")[0] in STANDS_ON}
         assert {name.split(".")[0] for name in own} <= {folder, *STANDS_ON[folder]}, file
         if folder in ("scripts", "live", "stack"):
-            # Of the app its domain; and the launcher asks it whether Moose's processes may be changed.
+            # Of the app its domain; and what the launcher asks `app` itself for: settings, and changes to Moose.
             others = {name for name in own if name.startswith("app") and not name.startswith("app.heartrate")}
             assert others <= ({"app", "app.moose_changes"} if folder == "stack" else set()), file
 
