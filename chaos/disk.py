@@ -20,7 +20,7 @@ _FILLED_EVERY_S = 0.02
 
 @fault(f"ClickHouse's disk full for {FULL_S:.0f} s")
 def full(stack: Stack) -> Outcome:
-    """Its data on a disk of its own, which something else fills. Making one takes root."""
+    """Its data on a disk of its own, which something else fills."""
     outcome = Outcome("every beat; what comes meanwhile too")
     with _disk_of_its_own(stack) as disk:
 

@@ -56,7 +56,9 @@ class Load:
         wait_for(lambda: self._fed_us >= until, f"{seconds} s of packets", seconds / self._pace + 30)
 
     def send_again(self) -> None:
-        """Everything that was sent, once more."""
+        """Everything that was sent, once more: who wears what, too."""
+        for person in self.group.people:
+            self._spool.append(ASSIGNMENT, person.assignment)
         for text in self.texts.copy():
             self._spool.append(RAW, text)
 

@@ -15,7 +15,10 @@ class Gate:
         self._passing.set()
         self._sockets: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.turned_away = 0
+        """How many connections were refused."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def shut(self) -> None:
@@ -54,6 +57,7 @@ class Gate:
         self._passing.wait()
         try:
             if not self._open:
+                self.turned_away += 1
                 raise ConnectionError
             server = socket.create_connection(("127.0.0.1", self._target))
         except OSError:

@@ -80,6 +80,17 @@ def test_each_kind_of_wrong_record_is_told_apart_and_stops_nobody(beatstream: Be
     assert count == len(good)
 
 
+def test_a_field_that_nobody_knows_is_left_out(beatstream: Beatstream) -> None:
+    records = [{**record, "colour": {"of": ["the", "strap"]}} for record in beats("760004", START, 20)]
+    before = len(beatstream.topic("raw_ant_hr_packetDeadLetterQueue"))
+    assert beatstream.post("raw_ant_hr_packet", records[:10]).is_success
+    beatstream.produce("raw_ant_hr_packet", [json.dumps(record).encode() for record in records[10:]])
+    beatstream.await_settled()
+    for table in ("raw_ant_hr_packet", "processed_ant_hr_packet"):
+        assert beatstream.rows(f"SELECT count() FROM {table} FINAL WHERE device_id = '760004'") == [(20,)]
+    assert len(beatstream.topic("raw_ant_hr_packetDeadLetterQueue")) == before
+
+
 def test_an_assignment_that_cannot_be_stops_no_other(beatstream: Beatstream) -> None:
     for record in (
         {"device_id": "abc", "user_id": 1, "user_name": "Eve"},

@@ -31,6 +31,7 @@ from harness.beatstream import READY_TIMEOUT_S, Beatstream, lay_out
 from harness.ports import free_ports
 from harness.waiting import wait_for
 from stack.processes import MARK
+from tests.integration.gate import Gate
 from tests.integration.packets import beats, rfc3339
 
 DATABASE, NAMESPACE, KEYS_IN_REDIS = "production", "production", "PRODUCTION"
@@ -53,6 +54,7 @@ class Production:
         self.mark = str(folder / "production")
         self.project = folder / "project"
         ports = free_ports("http", "management", "proxy")
+        self.to_clickhouse = Gate(beatstream.ports["clickhouse"])
         self.management = f"http://127.0.0.1:{ports['management']}"
         programs = Path(sys.executable).parent
         self.env = {
@@ -66,6 +68,7 @@ class Production:
             "MOOSE_HTTP_SERVER_CONFIG__MANAGEMENT_PORT": str(ports["management"]),
             "MOOSE_HTTP_SERVER_CONFIG__PROXY_PORT": str(ports["proxy"]),
             "MOOSE_CLICKHOUSE_CONFIG__DB_NAME": DATABASE,
+            "MOOSE_CLICKHOUSE_CONFIG__HOST_PORT": str(self.to_clickhouse.port),
             "MOOSE_REDPANDA_CONFIG__NAMESPACE": NAMESPACE,
             "MOOSE_REDIS_CONFIG__KEY_PREFIX": KEYS_IN_REDIS,
             # Else it begins with what the instance under the usual prefix has, and believes its topics are there.
@@ -178,6 +181,7 @@ def production(beatstream: Beatstream, tmp_path_factory: pytest.TempPathFactory)
     finally:
         running.end()
         running.http.close()
+        running.to_clickhouse.close()
         with beatstream.clickhouse() as client:
             client.command(f"DROP DATABASE IF EXISTS {DATABASE}")
 
@@ -236,6 +240,30 @@ def test_a_heartbeat_goes_all_the_way_and_into_this_database_only(production: Pr
     )
     (entry,) = answer.json()["entries"]
     assert (entry["user_name"], entry["beat_count"]) == ("Ada", 20)
+
+
+def test_while_the_database_is_away_all_goes_on_and_nothing_is_lost(production: Production) -> None:
+    now = datetime.now(UTC)
+    # A strap that is new; and one of whose past the database is to be asked.
+    starts = {"770018": now - timedelta(seconds=20), STRAP: now - timedelta(hours=2)}
+    production.to_clickhouse.shut()
+    try:
+        for strap, start in starts.items():
+            sent = production.ask("POST", "/ingest/raw_ant_hr_packet", "INGEST", beats(strap, start, 20))
+            assert sent.status_code == 200
+        refused = production.to_clickhouse.turned_away + 10
+        wait_for(lambda: production.to_clickhouse.turned_away > refused, "the database to be missed", 60)
+        assert production.ask("GET", "/api/getPeople", "CONSUMPTION").is_server_error
+        assert production.http.get("/liveness").is_success
+    finally:
+        production.to_clickhouse.open()
+    count = " + ".join(
+        f"(SELECT count() FROM {DATABASE}.unified_hr_packet FINAL WHERE device_id = '{strap}' "
+        f"AND hr_timestamp_seconds BETWEEN {start.timestamp() - 1} AND {start.timestamp() + 30})"
+        for strap, start in starts.items()
+    )
+    wait_for(lambda: production.rows(f"SELECT {count}") == [(40,)], "the beats in their table", 60)
+    assert production.ask("GET", "/api/getPeople", "CONSUMPTION").is_success
 
 
 def test_what_the_broker_has_not_taken_is_not_answered_with_success(production: Production) -> None:
