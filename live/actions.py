@@ -45,7 +45,7 @@ class Body(BaseModel):
 class StrapBody(Body):
     """A strap."""
 
-    device_id: str
+    device_id: str = Field(examples=["863436", "C0:11:22:33:44:55"])
 
 
 class AssignBody(StrapBody):
