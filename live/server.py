@@ -33,6 +33,7 @@ from live.actions import ActionError
 from live.export import to_csv, to_fit
 from live.feed import AT_LEAST_EVERY_S
 from live.moose import MooseError, MooseRefusedError
+from live.openapi import document
 from live.schema import event_schema
 from live.settings import Settings
 from live.wall import Wall
@@ -105,6 +106,7 @@ def create(settings: Settings) -> Starlette:
             *(Route(path, _page(name)) for path, name in PAGES.items()),
             Route("/events", events),
             Route("/events/schema.json", schema),
+            Route("/openapi.json", openapi),
             Route("/health", health),
             Route("/data/people", people),
             Route("/data/people/{user_id:number}/history", history),
@@ -176,6 +178,11 @@ async def events(request: Request) -> Response:
 async def schema(_request: Request) -> Response:
     """JSON Schema of an event's data."""
     return JSONResponse(event_schema())
+
+
+async def openapi(request: Request) -> Response:
+    """This document."""
+    return JSONResponse(document(request.app.routes, ACTIONS))
 
 
 async def health(request: Request) -> Response:
@@ -309,4 +316,5 @@ async def _own_error(*_: object) -> Response:
 async def _validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     first: Any = json.loads(error.json(include_url=False, include_input=False))[0]
-    return _error(400, first["msg"], ".".join(str(part) for part in first["loc"]) or None)
+    # A field may have no name, and is one all the same.
+    return _error(400, first["msg"], ".".join(str(part) for part in first["loc"]) if first["loc"] else None)

@@ -273,7 +273,7 @@ def _split(query: str, body: bytes) -> tuple[str, Iterable[bytes]]:
 
 def _decoded(chunks: Iterator[bytes], request: _Request) -> Iterator[bytes]:
     plain = wire.decode(chunks, request.headers.get("content-encoding", ""))
-    return iter((wire.decompress_blocks(b"".join(plain)),)) if request.parameters.get("decompress") == "1" else plain
+    return wire.decompress_blocks(plain) if request.parameters.get("decompress") == "1" else plain
 
 
 def _joined(chunks: Iterable[bytes]) -> bytes:

@@ -15,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from stack.clickhouse import wire
+from stack.clickhouse.server import LARGEST_STATEMENT_BYTES
 from tests.clickhouse.encodings import FRAMES
 from tests.clickhouse.server import PASSWORD, USER, Server
 
@@ -86,12 +87,12 @@ def test_clickhouse_rs_gets_compressed_blocks(server: Server) -> None:
         compress="1",
         wait_end_of_query="1",
     )
-    assert wire.decompress_blocks(answer.content) == b"\x02\x05seven\x04text\x05UInt8\x06String\x07\x01x"
+    assert b"".join(wire.decompress_blocks([answer.content])) == b"\x02\x05seven\x04text\x05UInt8\x06String\x07\x01x"
 
 
 def test_a_large_answer_is_many_blocks(server: Server) -> None:
     answer = server.ask("SELECT number FROM numbers(500000)", default_format="RowBinary", compress="1")
-    plain = wire.decompress_blocks(answer.content)
+    plain = b"".join(wire.decompress_blocks([answer.content]))
     assert plain == b"".join(n.to_bytes(8, "little") for n in range(500_000))
 
 
@@ -174,6 +175,14 @@ def test_a_chunked_insert_of_compressed_blocks(server: Server, table: str) -> No
     )
     assert answer.status_code == 200, answer.text
     assert server.text(f"SELECT count() FROM {table}") == "300000"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x"])
+def test_a_statement_that_unpacks_to_too_much_is_refused(server: Server, kind: str) -> None:
+    bomb = FRAMES["zstd"](b"SELECT 1" + b" " * LARGEST_STATEMENT_BYTES)
+    answer = server.http.post("/", content=bomb, headers={"Content-Encoding": "zstd", "Content-Type": kind})
+    assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (400, "62")
+    assert "too long" in answer.text
 
 
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name != "identity"])

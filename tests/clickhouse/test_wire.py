@@ -1,5 +1,7 @@
 """The parsers of what comes in: whatever the bytes are, they are read or refused."""
 
+import tracemalloc
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 
@@ -10,10 +12,23 @@ from hypothesis import strategies as st
 from stack.clickhouse import statement, wire
 from tests.clickhouse.encodings import FRAMES
 
+BOMB_BYTES = 64 << 20
+
 
 @given(st.binary(max_size=5000))
 def test_blocks_round_trip(data: bytes) -> None:
-    assert wire.decompress_blocks(wire.compress_blocks(data)) == data
+    assert b"".join(wire.decompress_blocks([wire.compress_blocks(data)])) == data
+
+
+def _cut(data: bytes, cuts: list[float]) -> list[bytes]:
+    ends = [0, *sorted(int(cut * len(data)) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
+@given(st.lists(st.binary(max_size=100), max_size=4), st.lists(st.floats(0, 1), max_size=6))
+def test_blocks_may_come_cut_anywhere(data: list[bytes], cuts: list[float]) -> None:
+    blocks = b"".join(map(wire.compress_blocks, data))
+    assert b"".join(wire.decompress_blocks(_cut(blocks, cuts))) == b"".join(data)
 
 
 @given(st.binary(max_size=200), st.data())
@@ -22,14 +37,14 @@ def test_a_damaged_block_is_refused(data: bytes, draw: st.DataObject) -> None:
     at = draw.draw(st.integers(0, len(blocks) - 1))
     blocks[at] ^= draw.draw(st.integers(1, 255))
     with pytest.raises(wire.WireError):
-        wire.decompress_blocks(bytes(blocks))
+        list(wire.decompress_blocks([bytes(blocks)]))
 
 
 @settings(max_examples=500)
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "zstd", "lz4", "xz", "bz2", "identity"]))
 def test_any_body_is_read_or_refused(data: bytes, encoding: str) -> None:
     with suppress(wire.WireError):
-        wire.decompress_blocks(data)
+        list(wire.decompress_blocks([data]))
     with suppress(wire.WireError):
         list(wire.decode([data], encoding))
 
@@ -41,9 +56,7 @@ frames_of = st.lists(st.binary(max_size=300), min_size=1, max_size=4)
 @given(st.sampled_from(sorted(FRAMES)), frames_of, st.lists(st.floats(0, 1), max_size=6))
 def test_a_body_of_several_frames_is_all_of_them(encoding: str, frames: list[bytes], cuts: list[float]) -> None:
     body = b"".join(map(FRAMES[encoding], frames))
-    ends = [0, *sorted(int(cut * len(body)) for cut in cuts), len(body)]
-    chunks = [body[start:end] for start, end in pairwise(ends)]
-    assert b"".join(wire.decode(chunks, encoding)) == b"".join(frames)
+    assert b"".join(wire.decode(_cut(body, cuts), encoding)) == b"".join(frames)
 
 
 @given(st.sampled_from(sorted(FRAMES)), frames_of, st.data())
@@ -61,6 +74,53 @@ def test_what_is_no_frame_behind_one_is_refused(encoding: str, frames: list[byte
     for chunks in ([body + garbage], [body, garbage]):
         with pytest.raises(wire.WireError):
             list(wire.decode(chunks, encoding))
+
+
+@pytest.mark.parametrize("encoding", FRAMES)
+def test_what_a_body_unpacks_to_comes_in_pieces(encoding: str) -> None:
+    bomb = FRAMES[encoding](bytes(BOMB_BYTES))
+    assert len(bomb) < BOMB_BYTES // 200
+    tracemalloc.start()
+    try:
+        pieces = list(map(len, wire.decode([bomb, bomb], encoding)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(pieces) == 2 * BOMB_BYTES
+    assert max(pieces) <= wire.PIECE_BYTES
+    assert peak < 8 * wire.PIECE_BYTES < BOMB_BYTES
+
+
+@pytest.mark.parametrize("encoding", FRAMES)
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_no_byte_is_lost_where_a_piece_is_full(encoding: str, more: int) -> None:
+    data = bytes(wire.PIECE_BYTES + more)
+    assert b"".join(wire.decode([FRAMES[encoding](data)], encoding)) == data
+
+
+@pytest.mark.parametrize(
+    ("packed_size", "size"), [(wire.LARGEST_BLOCK_BYTES + 1, 1), (100, wire.LARGEST_BLOCK_BYTES + 1), (8, 1)]
+)
+def test_a_block_that_claims_too_much_is_refused_before_it_is_there(packed_size: int, size: int) -> None:
+    sizes = packed_size.to_bytes(4, "little") + size.to_bytes(4, "little")
+    with pytest.raises(wire.WireError, match="impossible size"):
+        list(wire.decompress_blocks([bytes(16) + b"\x82" + sizes]))
+
+
+def test_a_block_is_unpacked_before_the_next_one_comes() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield wire.compress_blocks(b"first")
+        pytest.fail("all is wanted at once")
+
+    assert next(wire.decompress_blocks(chunks())) == b"first"
+
+
+def test_a_block_whose_frame_claims_more_than_it_is_refused_before_anything_is_allocated() -> None:
+    # A frame's header with eight bytes of size, and an empty last block.
+    frame = b"\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00"
+    body = wire._header(wire._Method.ZSTD, len(frame), 1) + frame
+    with pytest.raises(wire.WireError, match="differ in size"):
+        list(wire.decompress_blocks([wire._hash(body) + body]))
 
 
 def test_an_unknown_encoding_is_refused() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from unittest.mock import patch
 
 from app.heartrate.beat_tracker import BeatTracker
 from app.heartrate.ble import InvalidMeasurement, decode_measurement
@@ -14,9 +15,14 @@ from app.heartrate.strap_id import check_strap_id
 from app.heartrate.strap_tracker import StrapTracker
 from stack.clickhouse import server, statement, wire
 from stack.clickhouse.engine import EngineError
+from tests.clickhouse.encodings import FRAMES
 
 START_US = 1_764_000_000_000_000
 RECORD_BYTES = PAYLOAD_BYTES + 4
+PIECE_BYTES = 1 << 17
+"""So small that bombs of some pieces take a millisecond."""
+
+BOMBS = {name: pack(bytes(3 * PIECE_BYTES)) for name, pack in FRAMES.items()}
 
 
 def packets(data: bytes) -> None:
@@ -64,12 +70,29 @@ def statements(data: bytes) -> None:
 
 def bodies(data: bytes) -> None:
     """Bodies of requests, compressed in every way there is."""
+    halves = data[: len(data) // 2], data[len(data) // 2 :]
     with suppress(wire.WireError):
-        wire.decompress_blocks(data)
-    for encoding in ("gzip", "deflate", "zstd", "lz4", "xz", "bz2", data[:8].decode("latin-1")):
-        with suppress(wire.WireError):
-            for _ in wire.decode(iter((data[: len(data) // 2], data[len(data) // 2 :])), encoding):
-                pass
+        assert all(len(block) <= wire.LARGEST_BLOCK_BYTES for block in wire.decompress_blocks(halves))
+    for encoding in (*FRAMES, data[:8].decode("latin-1")):
+        _unpack(halves, encoding)
+
+
+def bombs(data: bytes) -> None:
+    """Bodies of almost nothing that unpack to much, some bytes of them changed: encoding, copies, cut, then changes."""
+    if len(data) < 3:
+        return
+    encoding = sorted(BOMBS)[data[0] % len(BOMBS)]
+    body = bytearray(BOMBS[encoding] * (1 + data[1] % 3))
+    for at in range(3, len(data) - 2, 3):
+        body[int.from_bytes(data[at : at + 2], "little") % len(body)] ^= data[at + 2]
+    cut = len(body) * data[2] // 256
+    _unpack((bytes(body[:cut]), bytes(body[cut:])), encoding)
+
+
+def _unpack(chunks: tuple[bytes, ...], encoding: str) -> None:
+    with suppress(wire.WireError), patch.object(wire, "PIECE_BYTES", PIECE_BYTES):
+        for piece in wire.decode(chunks, encoding):
+            assert len(piece) <= PIECE_BYTES
 
 
 def requests(data: bytes) -> None:
@@ -88,7 +111,7 @@ def requests(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (packets, texts, bluetooth, statements, bodies, requests)
+    target.__name__: target for target in (packets, texts, bluetooth, statements, bodies, bombs, requests)
 }
 
 SEEDS: dict[str, list[bytes]] = {
@@ -110,6 +133,7 @@ SEEDS: dict[str, list[bytes]] = {
         b"SELECT * FROM url /* x */ ('http://h/')",
     ],
     "bodies": [wire.compress_blocks(b"abc" * 100), *(wire.encode(b"abc", name)[0] for name in ("gzip", "zstd", "lz4"))],
+    "bombs": [bytes((number, 1, 128)) for number in range(len(BOMBS))],
     "requests": [
         b"INSERT INTO t FORMAT TSV\n1\t2\n",
         b"dXNlcjpwYXNz",

@@ -40,8 +40,10 @@ def play(ingest: Ingest, known: list[dict[str, Any]], screen: Callable[[Act, Wal
         for record in known:
             wall.take_session(record)
 
-        async def act(name: str, **body: Any) -> httpx.Response:
-            return await client.post(f"/actions/{name}", json={"name": "Now"} if name == "start-session" else body)
+        async def act(name: str, /, **body: Any) -> httpx.Response:
+            return await client.post(
+                f"/actions/{name}", json={"name": "Now", **body} if name == "start-session" else body
+            )
 
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -103,6 +105,24 @@ def test_while_the_broker_is_away_nothing_is_left_with_moose(ingest: Ingest) -> 
         assert wall.board.people.profile(7) == OLD
 
     edit(ingest, steps)
+    assert ingest.taken == []
+
+
+# The last one Python strips, and pydantic does not.
+@pytest.mark.parametrize("name", ["", " ", "\x1e"])
+@pytest.mark.parametrize(
+    ("action", "field", "others"),
+    [("assign", "user_name", {"device_id": "863436"}), ("person", "user_name", {}), ("start-session", "name", {})],
+)
+def test_a_name_of_nothing_is_refused_and_named(
+    ingest: Ingest, action: str, field: str, others: dict[str, str], name: str
+) -> None:
+    async def screen(act: Act, wall: Wall) -> None:
+        wall.past_known = True
+        refused = await act(action, **{field: name}, **others)
+        assert (refused.status_code, refused.json()["field"]) == (400, field)
+
+    play(ingest, [], screen)
     assert ingest.taken == []
 
 
