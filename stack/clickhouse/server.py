@@ -29,8 +29,13 @@ _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _INSERT_WITH_DATA = re.compile(
-    rb"\s*INSERT\s+INTO\s.*?\bFORMAT\s+(?P<format>[A-Za-z][A-Za-z0-9_]*)[ \t\r]*(?:\n|(?=[^\sA-Za-z0-9_;])|$)",
-    re.IGNORECASE | re.DOTALL,
+    rb"""
+    \s*INSERT\s+INTO\s
+    (?: '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" | `(?:[^`\\]|\\.|``)*+`
+      | --[^\n]*+ | (?>/\*.*?\*/) | (?!--|/\*)[^'"`] )*?
+    \bFORMAT\s+(?P<format>[A-Za-z][A-Za-z0-9_]*)[ \t\r]*(?:\n|(?=[^\sA-Za-z0-9_;])|$)
+    """,
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 
 _NOT_SETTINGS = frozenset(

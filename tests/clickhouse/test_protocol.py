@@ -383,6 +383,20 @@ def test_a_form_that_is_none_is_refused(server: Server, content_type: str, head:
 @pytest.mark.parametrize(
     "statement",
     [
+        "INSERT INTO {} VALUES (1, 'New FORMAT HIIT!')",
+        "INSERT INTO {} SELECT 1, 'New FORMAT HIIT!'",
+        "INSERT INTO {} -- it's FORMAT CSV\nVALUES (1, 'New FORMAT HIIT!')",
+        "INSERT INTO {} /* 'format CSV */ FORMAT TSV\n1\tNew FORMAT HIIT!\n",
+    ],
+)
+def test_a_text_that_speaks_of_a_format_is_a_text(server: Server, table: str, statement: str) -> None:
+    assert server.ask(statement.format(table)).status_code == 200
+    assert server.text(f"SELECT * FROM {table} FORMAT TSV") == "1\tNew FORMAT HIIT!"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
         "INSERT INTO {} FORMAT TSV",
         "/* why */ INSERT INTO {} (id, name) FORMAT TSV -- so",
         "INSERT INTO {} SETTINGS max_threads = 1 FORMAT TSV\n",
