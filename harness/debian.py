@@ -10,9 +10,6 @@ from pathlib import Path
 INSTALL_TIMEOUT_S = 120
 """Of each step."""
 
-TEST_TIMEOUT_S = 900
-"""Time limit of a test that may have to install something, after two others that do so now (`make test`)."""
-
 
 def install(*packages: str) -> bool:
     """Install Debian's packages, where that needs no password; tells whether it could."""

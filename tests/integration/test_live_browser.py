@@ -19,13 +19,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.heartrate.encoder import CommonFields, encode_default
 from harness.beatstream import REPOSITORY, Beatstream
-from harness.debian import TEST_TIMEOUT_S
 from harness.live import LiveServer, watching
-from harness.waiting import wait_for
+from harness.waiting import FETCHING_TIMEOUT_S, wait_for
 from tests.integration.gate import Gate
 from tests.integration.packets import rfc3339
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(TEST_TIMEOUT_S)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(FETCHING_TIMEOUT_S)]
 
 TV, PHONE = {"width": 1920, "height": 1080}, {"width": 390, "height": 844}
 SCREENSHOTS = Path(os.environ.get("BEATSTREAM_SCREENSHOTS") or REPOSITORY / ".beatstream" / "screenshots")

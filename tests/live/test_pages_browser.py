@@ -14,13 +14,12 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from app.heartrate.profiles import Profile
-from harness.debian import TEST_TIMEOUT_S
-from harness.waiting import wait_for
+from harness.waiting import FETCHING_TIMEOUT_S, wait_for
 from live.access import Tokens
 from tests.ingest_server import Ingest
 from tests.live.room import Room
 
-pytestmark = pytest.mark.timeout(TEST_TIMEOUT_S)
+pytestmark = pytest.mark.timeout(FETCHING_TIMEOUT_S)
 
 ADA, STRANGER, OTHER = "863436", "863437", "863438"
 MOOSE_IS = "well => import('/static/events.js').then(({parts}) => parts.get('link').moose === well)"
