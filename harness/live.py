@@ -62,7 +62,7 @@ class LiveServer:
         """SIGTERM; returns the exit code."""
         assert self.process is not None
         self.process.terminate()
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         self.process = None
         return code
 

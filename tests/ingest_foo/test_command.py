@@ -350,7 +350,7 @@ def test_a_terminal_shows_the_table(tmp_path: Path, ingest: Ingest) -> None:
             except OSError:
                 break
         os.close(leader)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_a_restart_with_other_retentions_takes_what_was_stored_too_long_ago(
         SECONDS: (20, 40, IMPORTED),
         LATEST: (20, 40),
     }
-    wait_for(lambda: old(beatstream) == left, "the old rows to go", 20)
+    wait_for(lambda: old(beatstream) == left, "the old rows to go", 60)
     assert views(beatstream) == before.views
 
 
@@ -184,7 +184,7 @@ def test_seconds_go_on_where_beats_are_gone(beatstream: Beatstream) -> None:
     seconds = f"SELECT sum(length(beat_offsets_ms)) FROM {SECONDS} FINAL WHERE user_name = 'Strap 770002'"
     sent = beats("770002", datetime.now(UTC) - timedelta(minutes=1), 60)
     assert beatstream.post("raw_ant_hr_packet", sent).is_success
-    wait_for(lambda: beatstream.rows(seconds) == [(60,)], "new beats in their seconds", 20)
+    wait_for(lambda: beatstream.rows(seconds) == [(60,)], "new beats in their seconds", 60)
 
 
 @pytest.mark.usefixtures("before")
