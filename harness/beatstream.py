@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import clickhouse_connect
 import httpx
 import psutil
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 
 from app.heartrate.sharding import stream_of_shard
 from harness import programs
@@ -26,7 +26,7 @@ from stack.processes import MARK
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 READY_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 30.0
 
 
 PORTS = ("http", "management", "proxy", "clickhouse", "native", "keeper", "raft", "broker", "live")
@@ -109,9 +109,10 @@ class Beatstream:
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self.kill_launcher()
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def said(self) -> str:
         """What the launcher printed."""
@@ -135,11 +136,14 @@ class Beatstream:
 
     def worker(self, source: str, target: str) -> psutil.Process:
         """The process that runs a streaming function."""
+        commands = []
         for process in self.processes():
-            command = " ".join(process.cmdline())
-            if f'"{source}"' in command and f'"{target}"' in command and "moose-cli" not in process.name():
-                return process
-        raise LookupError(f"no worker {source} -> {target}: {[' '.join(p.cmdline())[:300] for p in self.processes()]}")
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                command = " ".join(process.cmdline())
+                if f'"{source}"' in command and f'"{target}"' in command and "moose-cli" not in process.name():
+                    return process
+                commands.append(command[:300])
+        raise LookupError(f"no worker {source} -> {target}: {commands}")
 
     def held_ports(self) -> list[int]:
         """Those of the stack's ports that somebody listens on."""
@@ -222,15 +226,26 @@ class Beatstream:
         tables = (*self.raw_topics, "bluetooth_hr_packet", "processed_ant_hr_packet", "unified_hr_packet")
 
         def settled() -> bool:
-            return all(self.lag(group, topic) == 0 for group, topic in flows.items()) and all(
-                self.lag("clickhouse_sync", topic) == 0 for topic in tables
+            return all(self._lag_is(0, group, topic) for group, topic in flows.items()) and all(
+                self._lag_is(0, "clickhouse_sync", topic) for topic in tables
             )
 
         wait_for(settled, "the pipeline to have taken everything in", timeout_s, every_s=0.2)
 
     def await_lag(self, group: str, topic: str, timeout_s: float = 60.0) -> None:
         """Wait until a consumer group has committed all that is on a topic."""
-        wait_for(lambda: self.lag(group, topic) == 0, f"{group} to have read {topic}", timeout_s)
+        wait_for(lambda: self._lag_is(0, group, topic), f"{group} to have read {topic}", timeout_s)
+
+    def await_progress(self, group: str, topic: str, messages: int) -> None:
+        """Wait until a consumer group has committed so many messages more, or all that there are."""
+        left = max(0, self.lag(group, topic) - messages)
+        wait_for(lambda: self._lag_is(left, group, topic), f"{group} to be in the middle of {topic}", 60, every_s=0.02)
+
+    def _lag_is(self, at_most: int, group: str, topic: str) -> bool:
+        """Whether no more is left; a broker that cannot say so just now may have more."""
+        with suppress(KafkaException):
+            return self.lag(group, topic) <= at_most
+        return False
 
     def lag(self, group: str, topic: str) -> int:
         """Messages of a topic that a consumer group has not committed yet."""
@@ -246,7 +261,8 @@ def end_of(consumer: Consumer, topic: str) -> int:
     """The offset behind the topic's newest message."""
     # `get_watermark_offsets` takes 40 ms with Moose's broker.
     (end,) = consumer.offsets_for_times([TopicPartition(topic, 0, OFFSET_END)], 10)
-    assert end.error is None, end.error
+    if end.error is not None:
+        raise KafkaException(end.error)
     return int(end.offset)
 
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 INSTALL_TIMEOUT_S = 120
-"""Of each step; together they stay below the time limit of a test."""
+"""Of each step."""
 
 
 def install(*packages: str) -> bool:

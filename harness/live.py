@@ -27,7 +27,7 @@ class LiveServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it is connected to everything."""
+        """Start it, and wait until it is connected to everything and knows what was before."""
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "live", "--port", str(self.port)),
@@ -37,13 +37,13 @@ class LiveServer:
             env=dict(os.environ),
             stdin=subprocess.DEVNULL,
         )
-        wait_for(self.connected, "the wall to be connected", 60)
+        wait_for(self.ready, "the wall to be ready", 60)
 
-    def connected(self) -> bool:
-        """It answers, and so does all behind it."""
+    def ready(self) -> bool:
+        """It answers, so does all behind it, and all that was stored has been read."""
         with suppress(httpx.HTTPError):
             health = self.http.get("/health").json()
-            return bool(health["moose"] and health["broker"])
+            return bool(health["moose"] and health["broker"] and health["past_known"])
         return False
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class LiveServer:
         """SIGTERM; returns the exit code."""
         assert self.process is not None
         self.process.terminate()
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         self.process = None
         return code
 

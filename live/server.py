@@ -186,9 +186,13 @@ async def openapi(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """Whether it is alive, and what it is connected to."""
+    """Whether it is alive, what it is connected to, and whether it has read what was before it."""
     wall = _wall(request)
-    told = {"screens": wall.feed.screens, "unusable_records": wall.unusable_records}
+    told = {
+        "past_known": wall.past_known,
+        "screens": wall.feed.screens,
+        "unusable_records": wall.unusable_records,
+    }
     return JSONResponse({**told, **wall.board.parts.get("link")})
 
 

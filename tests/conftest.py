@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from harness.chromium import NoChromiumError, chromium
 from tests.ingest_server import Ingest
@@ -10,6 +10,7 @@ from tests.ingest_server import Ingest
 # However busy this machine is.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture

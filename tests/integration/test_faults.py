@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from harness.beatstream import REPOSITORY, Beatstream
-from harness.waiting import wait_for
 from tests.integration.packets import beats, packet
 
 pytestmark = pytest.mark.stack
@@ -59,9 +58,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(beatstream: Beatstream, tmp_p
 
     worker = beatstream.worker("raw_ant_hr_packet", "processed_ant_hr_packet")
     send(records[: len(records) // 2])
-    group = ("flow-raw_ant_hr_packet-processed_ant_hr_packet", "raw_ant_hr_packet")
-    at_work = beatstream.lag(*group)
-    wait_for(lambda: beatstream.lag(*group) < at_work - 500, "the worker to be in the middle of it", 60, every_s=0.02)
+    beatstream.await_progress("flow-raw_ant_hr_packet-processed_ant_hr_packet", "raw_ant_hr_packet", 500)
     worker.kill()
     send(records[len(records) // 2 :])
     beatstream.await_settled(300)

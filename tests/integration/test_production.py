@@ -217,7 +217,7 @@ def test_other_retentions_than_the_tables_had_come_into_force(production: Produc
         ("unified_hr_packet", "toDateTime(processed_timestamp) + toIntervalDay(365)"),
     ]
     gone = f"SELECT count() FROM {DATABASE}.raw_ant_hr_packet WHERE device_id = '2'"
-    wait_for(lambda: production.rows(gone) == [(0,)], "the old packets to go", 20)
+    wait_for(lambda: production.rows(gone) == [(0,)], "the old packets to go", 60)
 
 
 def test_every_table_and_view_is_there(production: Production) -> None:

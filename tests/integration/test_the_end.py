@@ -155,7 +155,7 @@ def test_a_restart_with_other_retentions_takes_what_was_stored_too_long_ago(
         SECONDS: (20, 40, IMPORTED),
         LATEST: (20, 40),
     }
-    wait_for(lambda: old(beatstream) == left, "the old rows to go", 20)
+    wait_for(lambda: old(beatstream) == left, "the old rows to go", 60)
     assert views(beatstream) == before.views
 
 
@@ -184,7 +184,7 @@ def test_seconds_go_on_where_beats_are_gone(beatstream: Beatstream) -> None:
     seconds = f"SELECT sum(length(beat_offsets_ms)) FROM {SECONDS} FINAL WHERE user_name = 'Strap 770002'"
     sent = beats("770002", datetime.now(UTC) - timedelta(minutes=1), 60)
     assert beatstream.post("raw_ant_hr_packet", sent).is_success
-    wait_for(lambda: beatstream.rows(seconds) == [(60,)], "new beats in their seconds", 20)
+    wait_for(lambda: beatstream.rows(seconds) == [(60,)], "new beats in their seconds", 60)
 
 
 @pytest.mark.usefixtures("before")
@@ -196,7 +196,7 @@ def test_who_has_only_seconds_left_can_be_erased(beatstream: Beatstream) -> None
         found = [entry for entry in beatstream.api("getErasures") if entry["erasure_id"] == "only-seconds"]
         return found[0]["removed"] if found else None
 
-    removed = wait_for(report, "the report of the erasure", 20)
+    removed = wait_for(report, "the report of the erasure", 60)
     assert {table: rows for table, rows in removed.items() if rows} == {SECONDS: 1, LATEST: 1}
     assert 40 not in {number for numbers in old(beatstream).values() for number in numbers}
 
@@ -209,7 +209,7 @@ def database(beatstream: Beatstream, module: str) -> psutil.Process:
 def test_a_clickhouse_that_dies_is_started_again(beatstream: Beatstream) -> None:
     killed = database(beatstream, "stack.clickhouse")
     killed.kill()
-    wait_for(lambda: killed not in beatstream.processes(), "the server to be gone", 5)
+    wait_for(lambda: killed not in beatstream.processes(), "the server to be gone", 20)
     sent = beats("770003", datetime.now(UTC) - timedelta(minutes=1), 60)
     assert beatstream.post("raw_ant_hr_packet", sent).is_success
     seen = "SELECT count() FROM unified_hr_packet FINAL WHERE device_id = '770003'"
@@ -219,7 +219,7 @@ def test_a_clickhouse_that_dies_is_started_again(beatstream: Beatstream) -> None
             return beatstream.rows(seen) == [(60,)]
         return False
 
-    wait_for(stored, "the beats that came meanwhile", 20)
+    wait_for(stored, "the beats that came meanwhile", 60)
 
 
 def test_a_clickhouse_that_stays_away_ends_all(beatstream: Beatstream) -> None:

@@ -10,9 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.heartrate.profiles import Profile
+from harness.waiting import FETCHING_TIMEOUT_S
 from live.access import COOKIE, Tokens
 from tests.ingest_server import Ingest
 from tests.live.room import Room
+
+pytestmark = pytest.mark.timeout(FETCHING_TIMEOUT_S)
 
 CHANGE, LOOK = "correct horse battery", "look-but-do-not-touch"
 ADA, STRANGER = "863436", "863437"

@@ -13,6 +13,7 @@ import pytest
 
 from app.heartrate.profiles import Profile
 from app.heartrate.wearers import Assignment, Wearer
+from harness.waiting import wait_for
 from live import sessions
 from live.server import create
 from live.sessions import Sessions
@@ -20,6 +21,7 @@ from live.settings import Settings
 from live.told import moment
 from live.wall import Wall
 from tests.ingest_server import Ingest
+from tests.live.room import Room
 
 Act = Callable[..., Awaitable[httpx.Response]]
 
@@ -179,3 +181,17 @@ def test_one_begun_by_a_clock_that_is_ahead_is_not_posted_as_what_cannot_be(
 
     play(ingest, [session("Running", -60), session("Ahead", 3000)], screen)
     assert ingest.taken == []
+
+
+def test_nobody_new_is_named_before_the_past_is_known_and_health_tells(ingest: Ingest) -> None:
+    ingest.keys = {"GET": "a key"}
+    with Room(ingest.url) as room, httpx.Client(base_url=room.url, timeout=20) as client:
+
+        def named() -> int:
+            return client.post("/actions/person", json={"user_name": "New"}).status_code
+
+        assert client.get("/health").json()["past_known"] is False
+        assert named() == 502
+        ingest.keys = {}
+        wait_for(lambda: client.get("/health").json()["past_known"], "the past to be read", 20)
+        assert named() == 200

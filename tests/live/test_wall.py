@@ -65,6 +65,9 @@ RECORDS: dict[str, dict[str, Any]] = {
     },
     "erasure_report": {"erasure_id": "e", "user_id": 8, "erased_at": NOW, "removed": {"unified_hr_packet": 3}},
 }
+UNSPOILT = "600000"
+"""A strap's number: longer than the text that is made up."""
+
 ODD = st.one_of(
     st.none(),
     st.booleans(),
@@ -111,7 +114,7 @@ def test_whatever_a_record_holds_the_wall_goes_on(stream: str, data: st.DataObje
     wall = Wall(Settings(moose_url="http://127.0.0.1:1", broker="127.0.0.1:1"))
     wall.board.take_history({})
     before = [Message(each, RECORDS[each], round(T * 1_000_000)) for each in RECORDS]
-    after = Message("unified_hr_packet", {**RECORDS["unified_hr_packet"], "user_id": 0, "device_id": "6"}, 0)
+    after = Message("unified_hr_packet", {**RECORDS["unified_hr_packet"], "user_id": 0, "device_id": UNSPOILT}, 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "time", SimpleNamespace(time=lambda: T, time_ns=lambda: round(T) * 1_000_000_000))
         wall._take_all([*before, Message(stream, from_json(json.dumps(spoiled)), round(T * 1_000_000)), after])
@@ -119,7 +122,7 @@ def test_whatever_a_record_holds_the_wall_goes_on(stream: str, data: st.DataObje
         wall.board.tick(T + passed_s)
         wall.board.learnt(T + passed_s)
     parts = json.loads(event_bytes(wall.board.parts.since(0), "a.1", T).partition(b"data: ")[2])["set"]
-    assert {"tile:s6", "beat:s6"} <= parts.keys()
+    assert {f"tile:s{UNSPOILT}", f"beat:s{UNSPOILT}"} <= parts.keys()
     assert 0 < wall.board.people.new_user_id() < 2**31
     assert [each["session_id"] for each in wall.sessions.all()]
     asyncio.run(wall.moose.close())

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.uv import uv
+from harness.waiting import FETCHING_TIMEOUT_S
 from scripts.ingest_foo.cli import Exit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +29,7 @@ COMPILED = {
 }
 
 
+@pytest.mark.timeout(FETCHING_TIMEOUT_S)
 @pytest.mark.parametrize("name", COMPILED)
 def test_requirement_files_are_in_step_with_pyproject(name: str, tmp_path: Path) -> None:
     # Beside a copy, so that pins stay as they are where pyproject.toml still allows them.
@@ -44,15 +47,14 @@ def test_requirement_files_are_in_step_with_pyproject(name: str, tmp_path: Path)
         "-o",
         name,
     ]
-    subprocess.run(
-        [str(Path(sys.executable).parent / "uv"), "pip", "compile", *options, *COMPILED[name]], cwd=tmp_path, check=True
-    )
+    uv("pip", "compile", *options, *COMPILED[name], cwd=tmp_path)
     assert (tmp_path / name).read_text() == (ROOT / name).read_text(), "run: make lock"
 
 
 NOWHERE = "http://127.0.0.1:9"
 
 
+@pytest.mark.timeout(FETCHING_TIMEOUT_S)
 @pytest.mark.parametrize(
     ("requirements", "command", "code"),
     [
@@ -71,7 +73,7 @@ NOWHERE = "http://127.0.0.1:9"
     ],
 )
 def test_a_part_installs_alone(requirements: str, command: list[str], code: int, tmp_path: Path) -> None:
-    uv, alone = Path(sys.executable).parent / "uv", tmp_path / "venv"
+    alone = tmp_path / "venv"
     env = {**os.environ, "VIRTUAL_ENV": str(alone), "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": ""}
     source = tmp_path / "source"
     for name in ("app", "scripts", "stack"):
@@ -83,7 +85,7 @@ def test_a_part_installs_alone(requirements: str, command: list[str], code: int,
         ["pip", "sync", "--require-hashes", str(ROOT / requirements)],
         ["pip", "install", "--no-deps", str(source)],
     ):
-        subprocess.run([uv, *arguments, "--quiet"], cwd=tmp_path, env=env, check=True)
+        uv(*arguments, "--quiet", cwd=tmp_path, env=env)
     program = alone / "bin" / command[0]
     done = subprocess.run(
         [program, *command[1:]], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60

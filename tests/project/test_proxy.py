@@ -22,9 +22,11 @@ import httpx
 import pytest
 
 from harness.debian import install
-from harness.ports import free_port
-from harness.waiting import wait_for
+from harness.ports import free_port, free_ports
+from harness.waiting import FETCHING_TIMEOUT_S, wait_for
 from scripts.delivery.http import HttpSink
+
+pytestmark = pytest.mark.timeout(FETCHING_TIMEOUT_S)
 
 NGINX = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 DOMAIN = "wall.example"
@@ -124,7 +126,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, nginx: str, upstreams: dict[
 @contextmanager
 def serving(nginx: str, folder: Path, upstreams: dict[str, int], **changed: str) -> Iterator[Proxy]:
     """One that runs; `changed`: what nginx.conf says otherwise."""
-    ports = {number: free_port() for number in ("8000", "8080", "8443", "4000", "4080")}
+    ports = free_ports("8000", "8080", "8443", "4000", "4080")
     lay_out(folder, ports, upstreams, changed)
     command = [nginx, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
@@ -135,7 +137,7 @@ def serving(nginx: str, folder: Path, upstreams: dict[str, int], **changed: str)
         process = subprocess.Popen([*command, "-g", f"daemon off; {own_user}"], stdout=log, stderr=log)
     running = Proxy(folder, ports, upstreams)
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{ports['8000']}/proxy-health"), "nginx", 10)
+        wait_for(lambda: answers(f"http://127.0.0.1:{ports['8000']}/proxy-health"), "nginx", 30)
         yield running
     finally:
         running.client.close()
@@ -310,7 +312,7 @@ def test_the_log_names_nobody(nginx: str, tmp_path: Path, upstreams: dict[str, i
     with socket.create_server(("127.0.0.1", 0)) as silent:
         places = {**upstreams, "app": silent.getsockname()[1], "live": free_port()}
         # However slowly this machine asks, it is too much.
-        with serving(nginx, tmp_path, places, rate="1r/m", proxy_read_timeout="1s") as proxy:
+        with serving(nginx, tmp_path, places, rate="1r/m", proxy_read_timeout="5s") as proxy:
             assert proxy.ask(f"/grafana/?{secret}", PERSON, headers=told).status_code == 200
             assert proxy.ask(f"/?{secret}", (PERSON[0], "guessed"), headers=told).status_code == 401
             assert proxy.ask(f"/?{secret}", PERSON, headers=told).status_code == 502, "nobody listens"

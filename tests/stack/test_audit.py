@@ -12,6 +12,8 @@ from typing import ClassVar
 
 import pytest
 
+from harness.uv import PATIENCE
+from harness.waiting import FETCHING_TIMEOUT_S
 from stack.audit import ANSWER_WITHIN_S, not_asked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,9 +71,12 @@ def audit(folder: Path, service: str, *options: str) -> subprocess.CompletedProc
     command: list[str | Path] = [sys.executable, ROOT / "stack" / "audit.py", *files, "--service", service, *options]
     # Its own small environment is listed.
     command += ["--folder", folder, "--environment", folder / "audit"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=PATIENCE)
+    assert "could not be installed" not in done.stderr, "perhaps a package registry does not answer"
+    return done
 
 
+@pytest.mark.timeout(FETCHING_TIMEOUT_S)
 def test_what_is_known_is_told_and_not_to_be_answered_is_no_all_clear(tmp_path: Path, osv: str) -> None:
     bad = audit(tmp_path, f"{osv}/bad")
     assert (bad.returncode, bad.stderr) == (1, "")
