@@ -27,7 +27,7 @@ LONGEST_SPAN = timedelta(days=1)
 """As much as Moose's APIs answer at once."""
 
 RECORDS_AT_ONCE = 2_000
-"""A piece of an archive: a few milliseconds of work, which the screens wait for."""
+"""A piece of an archive: some 20 ms of work, which the screens wait for."""
 
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC))]
 """As far as ClickHouse's DateTime reaches."""
