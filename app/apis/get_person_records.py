@@ -7,57 +7,51 @@ from moose_lib import Api, MooseClient, OlapTable
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from app.apis.question import ask, no_secrets_told
-from app.heartrate.wearers import LARGEST_USER_ID
-from app.storage.person_rows import TABLES, rows_of
+from app.heartrate.wearers import LARGEST_USER_ID, Span
+from app.storage.person_rows import OF_STRAPS, TABLES, rows_of
 from app.storage.wearer_directory import stored_assignments
 
 
 class _KeyPart(NamedTuple):
-    """A part of a table's key, as pages are told apart by it."""
+    """A column of a table's key."""
 
-    of_row: str
-    """In SQL: a row's, to be compared and sorted by."""
+    column: str
     as_text: str
-    """In SQL: that as text."""
+    """In SQL."""
     given: str
-    """In SQL: the one of the parameter that `{}` names."""
+    """In SQL: a value of it that the parameter `{}` brings."""
     kind: Any
-    """What a given one has to be."""
+    """What such a value has to be."""
+    nullable: bool
 
 
 _MICROSECONDS = Annotated[int, Field(ge=-(2**51), le=2**53)]
 """Over the years that a DateTime64 holds, and no further than it can be compared."""
 
 
-def _key_part(column: str, data_type: str) -> _KeyPart:
+def _key_part(column: str, data_type: str, *, nullable: bool) -> _KeyPart:
+    told, given = column, f"{{{{{{}}:{data_type}}}}}"
+    kind: Any = str
     match data_type:
         case "DateTime(6)":
             told, given = f"toUnixTimestamp64Micro({column})", "fromUnixTimestamp64Micro({{{}:Int64}})"
-            return _KeyPart(column, f"toString({told})", given, _MICROSECONDS)
+            kind = _MICROSECONDS
         case "DateTime":
             told, given = f"toUnixTimestamp({column})", "toDateTime({{{}:UInt32}}, 'UTC')"
-            return _KeyPart(column, f"toString({told})", given, Annotated[int, Field(ge=0, lt=2**32)])
+            kind = Annotated[int, Field(ge=0, lt=2**32)]
         case "Int64":
-            kind: Any = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+            kind = Annotated[int, Field(ge=-(2**63), lt=2**63)]
         case "UInt64":
             kind = Annotated[int, Field(ge=0, lt=2**64)]
         case "Float64":
             kind = Annotated[float, Field(allow_inf_nan=False)]
-        case _:
-            kind = str
-    return _KeyPart(column, f"toString({column})", f"{{{{{{}}:{data_type}}}}}", kind)
+    return _KeyPart(column, f"toString({told})", given, Optional[kind] if nullable else kind, nullable)
 
 
 def _key_of(table: OlapTable[Any]) -> tuple[_KeyPart, ...]:
-    """Of what may be null, and of what follows it, a hash: nothing compares with null, and texts may be long."""
     columns = {column.name: column for column in table._column_list}  # noqa: SLF001 (it has no other list of them)
     names = table.config.order_by_fields
-    plain = next((at for at, name in enumerate(names) if not columns[name].required), len(names))
-    key = [_key_part(name, str(columns[name].data_type)) for name in names[:plain]]
-    if rest := names[plain:]:
-        told = ", ".join(f"isNull({name}), ifNull({name}, '')" for name in rest)
-        key.append(_key_part(f"sipHash64({told})", "UInt64"))
-    return tuple(key)
+    return tuple(_key_part(name, str(columns[name].data_type), nullable=not columns[name].required) for name in names)
 
 
 _KEYS = {name: _key_of(table) for name, table in TABLES.items()}
@@ -115,15 +109,17 @@ class _Row(BaseModel):
 
 def get_person_records(client: MooseClient, params: RecordsParams) -> RecordsAnswer:
     """Read a page of what an erasure would remove."""
-    with no_secrets_told():
-        spans = list(stored_assignments().spans(params.user_id))
+    spans: list[Span] = []
+    if params.table in OF_STRAPS:
+        with no_secrets_told():
+            spans += stored_assignments().spans(params.user_id)
     rows = rows_of(params.table, params.user_id, spans, time.time_ns() // 1000)
     if rows is None:
         return RecordsAnswer(entries=[])
     condition, parameters = rows
     table, key, before = TABLES[params.table], _KEYS[params.table], params.key_before()
     if before:
-        condition = f"({condition}) AND ({_follows(key)})"
+        condition = f"({condition}) AND ({_follows(key, before)})"
         parameters |= {f"key{number}": value for number, value in enumerate(before)}
     columns = ", ".join(table.model_type.model_fields)
     told = ask(
@@ -133,7 +129,7 @@ def get_person_records(client: MooseClient, params: RecordsParams) -> RecordsAns
         SELECT toJSONString([{", ".join(part.as_text for part in key)}]) AS key, {columns}
         FROM {params.table} FINAL
         PREWHERE {condition}
-        ORDER BY {", ".join(part.of_row for part in key)}
+        ORDER BY {", ".join(part.column for part in key)}
         LIMIT {{limit:UInt32}}
         SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0
         """,  # noqa: S608 (own names)
@@ -143,12 +139,18 @@ def get_person_records(client: MooseClient, params: RecordsParams) -> RecordsAns
     return RecordsAnswer(entries=[RecordEntry(key=row.key, record=row.model_extra or {}) for row in told])
 
 
-def _follows(key: tuple[_KeyPart, ...], number: int = 0) -> str:
+def _follows(key: tuple[_KeyPart, ...], before: tuple[Any, ...], number: int = 0) -> str:
     """In SQL, that a row has a greater key: part by part, as ClickHouse finds no place in a table by a tuple."""
-    row, given = key[number].of_row, key[number].given.format(f"key{number}")
+    part, given = key[number], key[number].given.format(f"key{number}")
+    # Null is the greatest, as in the table.
+    if before[number] is None:
+        greater, same = "false", f"{part.column} IS NULL"
+    else:
+        greater, same = f"{part.column} > {given}", f"{part.column} = {given}"
+        greater += f" OR {part.column} IS NULL" if part.nullable else ""
     if number + 1 == len(key):
-        return f"{row} > {given}"
-    return f"{row} > {given} OR ({row} = {given} AND ({_follows(key, number + 1)}))"
+        return greater
+    return f"{greater} OR ({same} AND ({_follows(key, before, number + 1)}))"
 
 
 get_person_records_api = Api[RecordsParams, RecordsAnswer]("getPersonRecords", query_function=get_person_records)

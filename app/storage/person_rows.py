@@ -17,7 +17,7 @@ from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.wearers import Span
 
-_MOMENTS = {
+OF_STRAPS = {
     raw_ant_hr_packet_pipeline.get_table().name: "received_at",
     bluetooth_hr_packet_pipeline.get_table().name: "received_at",
     processed_ant_hr_packet_pipeline.get_table().name: "beat_at",
@@ -54,10 +54,10 @@ def end_us(span: Span, now_us: int) -> int:
 
 
 def rows_of(table: str, user_id: int, spans: Iterable[Span], now_us: int) -> Rows | None:
-    """The person's rows of one of `TABLES`; None: they wore no strap. `spans`: when they wore which."""
-    if table not in _MOMENTS:
+    """The person's rows of one of `TABLES`; None: they wore no strap. `spans`: when they wore which (`OF_STRAPS`)."""
+    if table not in OF_STRAPS:
         return Rows("user_id = {user:Int64}", {"user": user_id})
-    moment = _MOMENTS[table]
+    moment = OF_STRAPS[table]
     conditions: list[str] = []
     parameters: dict[str, Any] = {}
     by_strap = groupby(sorted(spans, key=attrgetter("device_id")), attrgetter("device_id"))

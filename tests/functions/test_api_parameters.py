@@ -66,7 +66,13 @@ def test_every_person_of_the_column_may_be_asked_for(name: str) -> None:
         ),
         *(
             ({"table": "raw_ant_hr_packet", "after": json.dumps(["863436", *after])}, "after: no key of an entry")
-            for after in ((2**63 - 1, 17, 5), (0, -1, 5), (0, 17, 2**64), (0, "17 OR 1", 5))
+            for after in (
+                (2**63 - 1, 17, None, ""),
+                (0, -1, "", ""),
+                (0, 2**64, "", ""),
+                (0, 17, "", None),
+                (0, "17 OR 1", "", ""),
+            )
         ),
         *(
             ({"table": "per_second_heart_rate_aggregate", "after": json.dumps(after)}, "after: no key of an entry")

@@ -158,7 +158,7 @@ def test_who_wore_a_strap_a_thousand_times(heard: Beatstream) -> None:
 @pytest.mark.parametrize("text", ["\x00", "'\\\t\n", "{key0:String}", "\U0001f493" * 1000])
 def test_a_place_may_be_anywhere(heard: Beatstream, text: str) -> None:
     places = {
-        "raw_ant_hr_packet": [[text, -(2**51), 0, 0], [text, 2**53, 2**64 - 1, 2**64 - 1]],
+        "raw_ant_hr_packet": [[text, -(2**51), 0, None, text], [ANT, 2**53, 2**64 - 1, text, text]],
         "unified_hr_packet": [[text, -1e308], [text, 1e-320]],
         "per_second_heart_rate_aggregate": [[0, -(2**63), text], [2**32 - 1, 2**63 - 1, text]],
     }
