@@ -6,6 +6,7 @@ import app.apis.get_hr
 import app.apis.get_latest_user_heart_rates
 import app.apis.get_leaderboard
 import app.apis.get_people
+import app.apis.get_person_records
 import app.apis.get_session_summary
 import app.apis.get_sessions
 import app.apis.get_strap_assignments

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -12,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from app.heartrate.profiles import LARGEST_USER_ID, Profile
 from app.heartrate.zones import ZoneScale
+from live.archive import TABLES, Archive
 from live.board import who_of
 from live.export import Heard
 from live.moose import MooseUnavailableError
@@ -21,6 +24,9 @@ from live.wall import Wall
 DEFAULT_SPAN = timedelta(hours=1)
 LONGEST_SPAN = timedelta(days=1)
 """As much as Moose's APIs answer at once."""
+
+RECORDS_AT_ONCE = 2_000
+"""A piece of an archive: some 20 ms of work, which the screens wait for."""
 
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1980, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC))]
 """As far as ClickHouse's DateTime reaches."""
@@ -124,6 +130,44 @@ async def heard(wall: Wall, user_id: int, session_id: str) -> tuple[Heard, ZoneS
     ]
     scale = None if profile is None else profile.zones(datetime.now(UTC).year)
     return Heard([(each["second"], each["avg_heart_rate"]) for each in seconds], intervals), scale
+
+
+Page = tuple[str, list[dict[str, Any]]]
+"""Records of a table."""
+
+
+async def archive(wall: Wall, user_id: int) -> AsyncIterator[bytes]:
+    """All that is held of a person, as the pieces of a ZIP. Raises `HTTPException` 404, or 409 while it is erased."""
+    _check_number(user_id)
+    if wall.board.people.being_erased(user_id):
+        raise HTTPException(409, "All data of that person is being deleted.")
+    pages = _pages(wall, user_id)
+    first = await anext(pages, None)
+    if first is None:
+        raise _unknown_person(user_id)
+    return _pieces(Archive(user_id), first, pages)
+
+
+async def _pieces(archive: Archive, first: Page, others: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+    with closing(archive):
+        yield archive.add(*first)
+        async for page in others:
+            yield archive.add(*page)
+        yield archive.end()
+
+
+async def _pages(wall: Wall, user_id: int) -> AsyncIterator[Page]:
+    for table in TABLES:
+        after: str | None = None
+        while True:
+            entries = await wall.moose.entries(
+                "getPersonRecords", user_id=user_id, table=table, after=after, limit=RECORDS_AT_ONCE
+            )
+            if entries:
+                yield table, [entry["record"] for entry in entries]
+            if len(entries) < RECORDS_AT_ONCE:
+                break
+            after = entries[-1]["key"]
 
 
 def _zones(profile: Profile) -> dict[str, Any] | None:

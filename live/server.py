@@ -22,7 +22,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -110,6 +110,7 @@ def create(settings: Settings) -> Starlette:
             Route("/health", health),
             Route("/data/people", people),
             Route("/data/people/{user_id:number}/history", history),
+            Route("/data/people/{user_id:number}/export.zip", archive),
             Route("/data/sessions", sessions),
             Route("/data/sessions/{session_id}", session),
             Route("/data/sessions/{session_id}/people/{user_id:number}.{kind:str}", export),
@@ -232,6 +233,14 @@ async def export(request: Request) -> Response:
         return Response(await asyncio.to_thread(to_csv, heard, scale), media_type="text/csv", headers=headers)
     # Seconds of work for a long session: the screens go on meanwhile.
     return Response(await asyncio.to_thread(to_fit, heard), media_type="application/vnd.ant.fit", headers=headers)
+
+
+async def archive(request: Request) -> Response:
+    """All that is held of a person, as a file."""
+    user_id = request.path_params["user_id"]
+    headers = {"Content-Disposition": f'attachment; filename="person-{user_id}.zip"'}
+    pieces = await data.archive(_wall(request), user_id)
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
 def _host_of(url: str) -> tuple[str, str]:

@@ -4,6 +4,8 @@ import math
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Optional, Self
@@ -115,9 +117,16 @@ def ask[Row: BaseModel](client: MooseClient, sql: str, parameters: dict[str, Any
     Past Moose's `execute_raw`, which pings first and has two settings made, and in JSON, which pydantic reads at once:
     those cost as much as a small query.
     """
-    try:
+    with no_secrets_told():
         rows = _without_session(client.query.ch_client).raw_query(sql, parameters, _AN_ARRAY, fmt="JSONEachRow")
         return _rows_of(row_type).validate_json(rows)
+
+
+@contextmanager
+def no_secrets_told() -> Iterator[None]:
+    """Raise `StorageUnavailableError` for whatever goes wrong with a query; why stands in the log."""
+    try:
+        yield
     except Exception as error:  # noqa: BLE001 (whatever it is, its text may hold the SQL and must not reach a client)
         print(f"query failed: {error}", file=sys.stderr)  # noqa: T201 (the process's log; Moose drops what goes to stdout)
         raise StorageUnavailableError("the database could not answer; its log tells why") from None

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,34 +13,17 @@ from moose_lib import Stream
 from urllib3.exceptions import HTTPError
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
-from app.datamodels.latest_heart_rate import latest_heart_rate
-from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
 from app.datamodels.person_profile import person_profile_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
-from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_pipeline, raw_ant_hr_packet_shards
+from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_shards
 from app.datamodels.strap_assignment import StrapAssignment, strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.moments import to_us
 from app.heartrate.wearers import NOBODY, Span
 from app.storage import kafka
 from app.storage.clickhouse import connect
+from app.storage.person_rows import TABLES, Rows, end_us, rows_of
 from app.storage.wearer_directory import stored_assignments
-
-_OF_STRAPS = {
-    raw_ant_hr_packet_pipeline.get_table().name: "received_at",
-    bluetooth_hr_packet_pipeline.get_table().name: "received_at",
-    processed_ant_hr_packet_pipeline.get_table().name: "beat_at",
-}
-"""Tables that name a strap and not its wearer, and the column that says when."""
-
-_OF_PEOPLE = (
-    unified_hr_packet_pipeline.get_table().name,
-    per_second_heart_rate_aggregate.name,
-    latest_heart_rate.name,
-    person_profile_pipeline.get_table().name,
-    strap_assignment_pipeline.get_table().name,
-)
-"""Tables that name the person. The assignments go last: they tell which packets were the person's."""
 
 _BLUETOOTH = bluetooth_hr_packet_pipeline.get_stream()
 _PROCESSED = processed_ant_hr_packet_pipeline.get_stream()
@@ -95,7 +78,7 @@ def erase(user_id: int, requested_at: datetime) -> dict[str, int]:
     """
     deadline, stored_by = time.monotonic() + PATIENCE_S, time.monotonic() + STORED_WITHIN_S
     requested_us = to_us(requested_at)
-    removed = dict.fromkeys((*_OF_STRAPS, *_OF_PEOPLE), 0)
+    removed = dict.fromkeys(TABLES, 0)
     ends: dict[tuple[str, int | None], int] = {}
     spans = _patiently(lambda: list(stored_assignments().spans(user_id)), deadline)
     worn = [span.device_id for span in spans if span.until_us is None]
@@ -123,14 +106,15 @@ def _round(user_id: int, requested_us: int, ends: dict[tuple[str, int | None], i
     for span in stored_assignments().spans(user_id):
         # Rows that are gone tell nothing any more, so what was known of a span's end stays. Where nothing is known of
         # it, it is on its way: the strap was handed back.
-        known = ends.get((span.device_id, span.since_us), max(requested_us, span.since_us or 0))
+        known = ends.get((span.device_id, span.since_us), end_us(span, requested_us))
         ends[span.device_id, span.since_us] = known if span.until_us is None else span.until_us
     spans = [Span(device_id, since_us, until_us) for (device_id, since_us), until_us in ends.items()]
     before = sum(removed.values())
     client = connect(MUTATION_TIMEOUT_S)
     try:
-        for table, condition, parameters in _parts(user_id, spans):
-            removed[table] += _remove(client, table, condition, parameters)
+        for table in TABLES:
+            rows = rows_of(table, user_id, spans, requested_us)
+            removed[table] += 0 if rows is None else _remove(client, table, rows)
     finally:
         client.close()
     return sum(removed.values()) > before
@@ -159,23 +143,10 @@ def _handed_back(device_id: str, at: datetime) -> StrapAssignment:
     return StrapAssignment(device_id=device_id, user_id=NOBODY, user_name="", assigned_at=at)
 
 
-def _parts(user_id: int, spans: list[Span]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for table, moment in _OF_STRAPS.items():
-        for span in spans:
-            condition = "device_id = {device:String}"
-            parameters: dict[str, Any] = {"device": span.device_id}
-            for name, sign, bound_us in (("since", ">=", span.since_us), ("until", "<", span.until_us)):
-                if bound_us is not None:
-                    condition += f" AND {moment} {sign} fromUnixTimestamp64Micro({{{name}:Int64}})"
-                    parameters[name] = bound_us
-            yield table, condition, parameters
-    for table in _OF_PEOPLE:
-        yield table, "user_id = {user:Int64}", {"user": user_id}
-
-
-def _remove(client: Client, table: str, condition: str, parameters: dict[str, Any]) -> int:
-    ((rows,),) = client.query(f"SELECT count() FROM {table} WHERE {condition}", parameters).result_rows  # noqa: S608 (own names)
-    if rows and table == strap_assignment_pipeline.get_table().name:
+def _remove(client: Client, table: str, rows: Rows) -> int:
+    condition, parameters = rows
+    ((count,),) = client.query(f"SELECT count() FROM {table} WHERE {condition}", parameters).result_rows  # noqa: S608 (own names)
+    if count and table == strap_assignment_pipeline.get_table().name:
         # Nobody wore those straps then: without a row, the wearer before would seem to have gone on.
         client.command(
             f"INSERT INTO {table} (device_id, user_id, user_name, assigned_at, stored_at) "  # noqa: S608 (own names)
@@ -185,7 +156,7 @@ def _remove(client: Client, table: str, condition: str, parameters: dict[str, An
             # It stays before those of the same moment that came later.
             settings={"insert_allow_materialized_columns": 1},
         )
-    if rows:
+    if count:
         # A mutation, unlike a lightweight delete, leaves no trace in the parts; it is awaited.
         client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters, settings={"mutations_sync": 2})
-    return int(rows)
+    return int(count)

@@ -1,4 +1,4 @@
-// Everybody known: their profiles, zones and straps, to be edited or erased.
+// Everybody known: their profiles, zones and straps, to be edited, exported or erased.
 import { MAY_CHANGE, getData } from "/static/actions.js";
 import { el } from "/static/dom.js";
 import { connect, parts, subscribe } from "/static/events.js";
@@ -44,6 +44,17 @@ function row(person) {
         "div",
         { class: "row", "data-changes": true },
         action("Edit", person, () => withPerson(id, (current) => openProfile(current, load))),
+        el(
+          "a",
+          {
+            class: "button",
+            href: `/data/people/${id}/export.zip`,
+            download: true,
+            "data-action": `Export-${id}`,
+            "aria-label": `Export ${name}`,
+          },
+          "Export",
+        ),
         action("Delete", person, () => openErasure(person, load)),
       ),
     ),

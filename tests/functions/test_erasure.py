@@ -11,6 +11,7 @@ from moose_lib import Stream
 from app.heartrate.moments import from_us, to_us
 from app.heartrate.wearers import Assignment, Wearer, WearerBook
 from app.storage import erasure, kafka
+from app.storage.person_rows import TABLES
 
 REQUESTED_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 REQUESTED_US = to_us(REQUESTED_AT)
@@ -22,7 +23,7 @@ class Database:
 
     def __init__(self) -> None:
         self.log: list[str] = []
-        self.deleted: dict[str, dict[str, Any]] = {}
+        self.deleted: dict[str, str] = {}
         self.inserted: list[str] = []
 
     def query(self, sql: str, _parameters: dict[str, Any]) -> Any:
@@ -33,7 +34,8 @@ class Database:
     def command(self, sql: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
         if sql.startswith("ALTER TABLE"):
             assert settings == {"mutations_sync": 2}
-            self.deleted[sql.split()[2]] = parameters
+            self.deleted[sql.split()[2]] = sql.partition(" DELETE WHERE ")[2]
+            assert parameters in ({"user": 1}, {"device0": "863436"})
         else:
             assert settings == {"insert_allow_materialized_columns": 1}
             self.inserted.append(sql)
@@ -68,27 +70,37 @@ def wearing(*assignments: Assignment) -> Callable[[], WearerBook]:
 
 
 @pytest.mark.parametrize(
-    ("told", "bounds"),
+    ("told", "spans"),
     [
         # Straps that are worn still: the hand-back that was sent is not in the table yet.
-        ([(-500, 1, True)], {"since": REQUESTED_US - 500, "until": REQUESTED_US}),
-        ([(-500, 1, False)], {"until": REQUESTED_US}),
-        ([(500, 1, True)], {"since": REQUESTED_US + 500, "until": REQUESTED_US + 500}),
-        ([(-500, 1, True), (-200, 2, True)], {"since": REQUESTED_US - 500, "until": REQUESTED_US - 200}),
+        ([(-500, 1, True)], [(-500, 0)]),
+        ([(-500, 1, False)], [(None, 0)]),
+        ([(500, 1, True)], [(500, 500)]),
+        ([(-500, 1, True), (-200, 2, True)], [(-500, -200)]),
+        ([(-500, 1, True), (-200, 2, True), (-100, 1, True)], [(-500, -200), (-100, 0)]),
     ],
 )
 def test_what_the_next_wearer_sends_stays(
     monkeypatch: pytest.MonkeyPatch,
     database: Database,
     told: list[tuple[int, int, bool]],
-    bounds: dict[str, int],
+    spans: list[tuple[int | None, int]],
 ) -> None:
     assignments = [Assignment(REQUESTED_US + after, Wearer(user, "x"), explicit) for after, user, explicit in told]
     monkeypatch.setattr(erasure, "stored_assignments", wearing(*assignments))
     removed = erasure.erase(1, REQUESTED_AT)
     assert set(removed.values()) == {1}
     for table in STRAPS:
-        assert database.deleted[table] == {"device": "863436", **bounds}
+        moment = "beat_at" if table == "processed_ant_hr_packet" else "received_at"
+        times = [
+            " AND ".join(
+                f"{moment} {sign} fromUnixTimestamp64Micro(toInt64({REQUESTED_US + after}))"
+                for sign, after in ((">=", since), ("<", until))
+                if after is not None
+            )
+            for since, until in spans
+        ]
+        assert database.deleted[table] == f"device_id = {{device0:String}} AND ({' OR '.join(times)})"
     (nobody,) = database.inserted
     assert nobody.count("stored_at") == 3, "it keeps its place among those of one moment"
 
@@ -146,7 +158,7 @@ def test_tables_that_stand_still_are_awaited_with_an_end(monkeypatch: pytest.Mon
     monkeypatch.setattr(erasure, "STORED_WITHIN_S", 0.0)
     monkeypatch.setattr(kafka, "committed", lambda *_: {0: 6})
     assert sum(erasure.erase(1, REQUESTED_AT).values()) == 5
-    assert database.deleted.keys() == {*erasure._OF_PEOPLE}
+    assert database.deleted.keys() == TABLES.keys() - {*STRAPS}
 
 
 def test_a_moment_without_a_zone_is_refused_before_anything_is_sent(database: Database) -> None:

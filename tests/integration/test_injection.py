@@ -40,7 +40,7 @@ ATTACKS = (
     "\ud7ff\U0001f493' OR 1=1",
     "'" * 3000,
 )
-NECESSARY = {"timestamp": "2026-11-20T10:00:10Z", "user_id": str(VICTIM)}
+NECESSARY = {"timestamp": "2026-11-20T10:00:10Z", "user_id": str(VICTIM), "table": "unified_hr_packet"}
 """For the parameters that an API cannot do without."""
 
 PARAMETERS = [(name, parameter) for name, api in get_apis().items() for parameter in api.model_type.model_fields]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +14,7 @@ import fitdecode
 import jsonschema
 import pytest
 
+from app.heartrate.ble import encode_measurement
 from harness.beatstream import Beatstream
 from harness.live import LiveServer, Screen, watching
 from harness.waiting import wait_for
@@ -423,34 +425,79 @@ def test_everybody_has_gone(beatstream: Beatstream, live: LiveServer, screen: Sc
     )
 
 
+def with_two_straps(
+    beatstream: Beatstream, live: LiveServer, screen: Screen, name: str, device_ids: tuple[str, str]
+) -> tuple[int, Wearing]:
+    """Somebody whose ANT+ strap and whose Bluetooth strap were heard; their number, and the former strap."""
+    user_id = live.act("person", user_name=name, hr_max=190)["user_id"]
+    for device_id in device_ids:
+        live.act("assign", device_id=device_id, user_id=user_id)
+    worn_at = datetime.now(UTC)
+    strap = Wearing(beatstream, device_ids[0])
+    strap.until(partial(screen.has, f"tile:p{user_id}"), "the tile")
+    for _ in range(5):
+        strap.beat()
+    notified = [
+        {
+            "device_id": device_ids[1],
+            "packet_count": number,
+            "hr_measurement": encode_measurement(190 + number, (320,)).hex(),
+            "received_at": rfc3339(worn_at + timedelta(milliseconds=number * 312.5)),
+        }
+        for number in range(4)
+    ]
+    assert beatstream.post("bluetooth_hr_packet", notified).is_success
+    return user_id, strap
+
+
+def rows_of(beatstream: Beatstream, user_id: int, *device_ids: str) -> dict[str, int]:
+    """How many rows of each table are somebody's, or their straps'."""
+    tables = ("unified_hr_packet", "per_second_heart_rate_aggregate", "latest_heart_rate", "person_profile")
+    conditions = dict.fromkeys((*tables, "strap_assignment"), f"user_id = {user_id}")
+    straps = ("raw_ant_hr_packet", "bluetooth_hr_packet", "processed_ant_hr_packet")
+    conditions |= dict.fromkeys(straps, f"device_id IN {device_ids}")
+    return {
+        table: beatstream.rows(f"SELECT count() FROM {table} FINAL WHERE {condition}")[0][0]
+        for table, condition in conditions.items()
+    }
+
+
+def exported(live: LiveServer, user_id: int) -> dict[str, list[dict[str, str]]]:
+    """The rows of each table in somebody's ZIP."""
+    answer = live.http.get(f"/data/people/{user_id}/export.zip")
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        texts = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".csv")}
+    return {name.removesuffix(".csv"): list(csv.DictReader(io.StringIO(text))) for name, text in texts.items()}
+
+
+def counted(rows: dict[str, list[dict[str, str]]]) -> dict[str, int]:
+    return {table: len(each) for table, each in rows.items()}
+
+
 def test_an_erased_person_leaves_nothing_and_the_neighbour_everything(
     beatstream: Beatstream, live: LiveServer, screen: Screen
 ) -> None:
-    gone = live.act("person", user_name="Judy", hr_max=190)["user_id"]
-    stays = live.act("person", user_name="Karl", hr_max=190)["user_id"]
-    for device_id, user_id in (("780007", gone), ("780008", stays)):
-        live.act("assign", device_id=device_id, user_id=user_id)
+    hers, his = ("780007", "C0:11:22:78:00:07"), ("780008", "C0:11:22:78:00:08")
+    gone, strap = with_two_straps(beatstream, live, screen, "Judy", hers)
     worn_at = datetime.now(UTC)
-    straps = [Wearing(beatstream, device_id) for device_id in ("780007", "780008")]
-    for strap, user_id in zip(straps, (gone, stays), strict=True):
-        strap.until(partial(screen.has, f"tile:p{user_id}"), "the tile")
-    for _ in range(5):
-        for strap in straps:
-            strap.beat()
+    stays, _ = with_two_straps(beatstream, live, screen, "Karl", his)
     beatstream.await_settled()
-
-    def rows_of(user_id: int, device_id: str) -> dict[str, int]:
-        tables = ("unified_hr_packet", "per_second_heart_rate_aggregate", "latest_heart_rate", "person_profile")
-        counts = {
-            table: beatstream.rows(f"SELECT count() FROM {table} FINAL WHERE user_id = {user_id}")[0][0]
-            for table in (*tables, "strap_assignment")
-        }
-        for table in ("raw_ant_hr_packet", "processed_ant_hr_packet"):
-            counts[table] = beatstream.rows(f"SELECT count() FROM {table} FINAL WHERE device_id = '{device_id}'")[0][0]
-        return counts
-
-    before, neighbour = rows_of(gone, "780007"), rows_of(stays, "780008")
+    beatstream.await_lag("clickhouse_sync", "strap_assignment")
+    beatstream.await_lag("clickhouse_sync", "person_profile")
+    before, neighbour = rows_of(beatstream, gone, *hers), rows_of(beatstream, stays, *his)
     assert all(before.values())
+    # Rows that have not merged yet are removed one by one, and exported as one.
+    with beatstream.clickhouse() as client:
+        for table in before:
+            client.command(f"OPTIMIZE TABLE {table} FINAL")
+    her_file, his_file = exported(live, gone), exported(live, stays)
+    assert (counted(her_file), counted(his_file)) == (before, neighbour)
+    assert [(row["device_id"], row["packet_count"]) for row in her_file["bluetooth_hr_packet"]] == [
+        (hers[1], str(number)) for number in range(4)
+    ]
+    assert {row["device_id"] for row in her_file["unified_hr_packet"]} == {*hers}
     assert screen.has(f"tile:p{gone}")
     erasure_id = live.act("erase", user_id=gone)["erasure_id"]
     screen.wait_gone(f"tile:p{gone}")
@@ -459,14 +506,13 @@ def test_an_erased_person_leaves_nothing_and_the_neighbour_everything(
     # The strap goes on, and somebody else takes it.
     heir = live.act("assign", device_id="780007", user_name="Lena")["user_id"]
     screen.wait(f"person:{heir}", straps=["780007"])
-    straps[0].until(lambda: (screen.values.get(f"erasure:{erasure_id}") or {}).get("removed"), "the report", 140, 60)
+    strap.until(lambda: (screen.values.get(f"erasure:{erasure_id}") or {}).get("removed"), "the report", 140, 60)
     removed = screen.values[f"erasure:{erasure_id}"]["removed"]
     for _ in range(8):
-        straps[0].beat(140)
-    assert set(rows_of(gone, "780009").values()) == {0}
-    # Rows that have not merged yet count each, and a beat may have been on its way as the strap was handed back.
-    assert all(removed[table] >= rows for table, rows in before.items()), (before, removed)
-    assert removed["raw_ant_hr_packet"] <= before["raw_ant_hr_packet"] + 2
+        strap.beat(140)
+    assert set(rows_of(beatstream, gone, "780009", hers[1]).values()) == {0}
+    assert removed == before
+    assert live.http.get(f"/data/people/{gone}/export.zip").status_code == 404
     beatstream.await_settled()
     ((kept, first_rate),) = beatstream.rows(
         "SELECT count(), min(hr_value) FROM unified_hr_packet FINAL "
@@ -480,7 +526,8 @@ def test_an_erased_person_leaves_nothing_and_the_neighbour_everything(
     assert beatstream.post("raw_ant_hr_packet", [{**each, "receiver_id": "late"} for each in late]).is_success
     beatstream.await_settled()
     assert beatstream.rows("SELECT count() FROM unified_hr_packet WHERE user_id = {user:Int64}", user=gone) == [(0,)]
-    assert rows_of(stays, "780008") == neighbour
+    assert rows_of(beatstream, stays, *his) == neighbour
+    assert exported(live, stays) == his_file
     screen.wait_gone(f"person:{gone}")
     wait_for(
         lambda: erasure_id in [entry["erasure_id"] for entry in beatstream.api("getErasures")], "the stored report", 10

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -261,6 +262,11 @@ def test_pages_of_people_and_sessions(beatstream: Beatstream, live: LiveServer, 
         expect(page.locator("#fault-birth_year")).to_contain_text("1790")
         accessible(page, "a profile")
         page.keyboard.press("Escape")
+        with page.expect_download() as download:
+            page.locator("tr", has_text="Olivia").get_by_role("link", name="Export").click()
+        assert download.value.suggested_filename == f"person-{who[1:]}.zip"
+        with zipfile.ZipFile(download.value.path()) as archive:
+            assert b",Olivia," in archive.read("unified_hr_packet.csv")
         page.locator("tr", has_text="Olivia").get_by_role("button", name="Delete").click()
         page.keyboard.type("Olivia")
         page.keyboard.press("Enter")

@@ -95,6 +95,7 @@ def test_a_link_of_another_site_leads_in_and_who_may_look_sees_nothing_to_change
     page.goto(f"{room}/people")
     expect(page.locator("#people tbody th")).to_have_text("Ada")
     expect(page.locator("#people tbody")).not_to_contain_text("200")
+    expect(page.get_by_role("link", name="Export")).to_have_count(0)
     asked = "fetch('/actions/erase', {method: 'POST', body: '{\"user_id\": 7}'}).then(answer => answer.status)"
     assert page.evaluate(asked) == 403
     context.close()

@@ -26,6 +26,7 @@ def test_it_tells_of_all_that_programs_ask_for_and_of_no_page() -> None:
         "/openapi.json",
         "/health",
         "/data/people",
+        "/data/people/{user_id}/export.zip",
         "/data/people/{user_id}/history",
         "/data/sessions",
         "/data/sessions/{session_id}",
