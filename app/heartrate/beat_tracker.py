@@ -232,7 +232,7 @@ class BeatTracker:
             self._skip(ticks_on, beats_on, heart_rate, gap_us, received_us)
         elif beats_on and ticks_on and self._forward(ticks_on, beats_on, previous, gap_us, received_us):
             return self._advance(common, ticks_on, beats_on, heart_rate, previous, received_us)
-        elif received_us - self._seen.get(sent_as(time, count), received_us - LONGEST_GAP_US - 1) <= LONGEST_GAP_US:
+        elif sent_as(time, count) in self._seen:
             # Two straps under one number, or packets of before a restart that come late: nothing new.
             self.event = Event.LATE
             return ()
@@ -358,6 +358,9 @@ class BeatTracker:
         count, ticks = self._count - beats_back, self._ticks - ticks_back
         if not EARLIEST_ARRIVAL_US <= received_us - self._clock.moment_us(ticks) <= LATEST_ARRIVAL_US:
             return None
+        known = self._known.get(count)
+        if sent_as(ticks, count) in self._seen and not (known and known.heard):
+            return ()  # it was heard before this run of the strap's clock began, and told
         if not self._fits(count, ticks):
             return None
         beats = self._learn(count, ticks, heart_rate, heard=True)

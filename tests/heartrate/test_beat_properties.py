@@ -268,6 +268,22 @@ def test_packets_that_come_late_at_once_are_not_taken_for_another_clock(away_s: 
     assert [beat.rr_ticks for beat in told[1:]] == [after.ticks - before.ticks for before, after in pairwise(told)]
 
 
+@COMMON
+@given(kinds, phases, seeds, st.integers(5, 190), st.floats(0, 0.3), st.integers(400_000, 1_000_000))
+def test_no_repeat_of_a_strap_off_the_skin_tells_a_beat_that_comes_after_it(
+    kind: str, phase: int, seed: int, off_s: int, loss: float, late_us: int
+) -> None:
+    """Two receivers hear it, and what they heard is delivered out of order."""
+    truth = series([800] * 20 + [off_s * 1024] + [850] * 20, 5_000, 250)
+    beats = collapse(push_all(disturb(transmit(truth, kind, phase), seed, loss, 1.0, late_us)))
+    indices = [index_of(beat, truth) for beat in beats]
+    assert len(set(indices)) == len(indices)
+    for beat, index in zip(beats, indices, strict=True):
+        true_us = START_US + ticks_to_us(truth.ticks[index] - truth.ticks[0])
+        assert true_us - 2 <= beat.time_us < true_us + 30 * SECOND_US
+        assert beat.rr_ticks in (None, truth.ticks[index] - truth.ticks[index - 1])
+
+
 def ticks_of(at_us: int) -> int:
     """A strap's event time."""
     return round((at_us - START_US) * 1024 / SECOND_US) + 5_000
