@@ -29,11 +29,14 @@ SECOND_US = 1_000_000
 LONGEST_GAP_US = 60 * SECOND_US
 """After a longer silence the event time's roll-over is no longer certain (notes 3)."""
 
-SLACK_S = 4
-"""How far a strap's clock may run ahead of the time that passed between two packets before it is another clock."""
+SLACK_US = 4 * SECOND_US
+"""How far a strap's clock may be ahead of the time that passed between two packets, or behind, and be the same clock.
+
+Two beats are each heard within an interval of the heart, and clocks of receivers differ.
+"""
 
 BEATS_PER_SECOND = 4
-"""No heart beats faster; more beats than this are a restart, not beats."""
+"""No heart beats faster; more beats than this, by the strap's own clock and a second more, are a restart, not beats."""
 
 LATE_BEATS, LATE_TICKS = 16, 32 * TICKS_PER_SECOND
 """How far behind the newest beat a packet may be and still be late, and not a restart (notes 3)."""
@@ -232,7 +235,7 @@ class BeatTracker:
             self._skip(ticks_on, beats_on, heart_rate, gap_us, received_us)
         elif beats_on and ticks_on and self._forward(ticks_on, beats_on, previous, gap_us, received_us):
             return self._advance(common, ticks_on, beats_on, heart_rate, previous, received_us)
-        elif received_us - self._seen.get(sent_as(time, count), received_us - LONGEST_GAP_US - 1) <= LONGEST_GAP_US:
+        elif sent_as(time, count) in self._seen:
             # Two straps under one number, or packets of before a restart that come late: nothing new.
             self.event = Event.LATE
             return ()
@@ -281,17 +284,15 @@ class BeatTracker:
 
     def _forward(self, ticks_on: int, beats_on: int, previous: int | None, gap_us: int, received_us: int) -> bool:
         """Whether the counters can have moved on so far in the time that passed; else it is another clock."""
-        allowed_us = gap_us + SLACK_S * SECOND_US
-        if (
-            ticks_on * SECOND_US > allowed_us * TICKS_PER_SECOND
-            or beats_on * SECOND_US > allowed_us * BEATS_PER_SECOND + SECOND_US
-        ):
+        on_us = ticks_to_us(ticks_on)
+        if on_us > gap_us + SLACK_US or beats_on * TICKS_PER_SECOND > (ticks_on + TICKS_PER_SECOND) * BEATS_PER_SECOND:
             return False
         newest_heard_us = self._seen.get(sent_as(self._ticks, self._count), received_us)
-        late_us = received_us - newest_heard_us - ticks_to_us(ticks_on)
-        if late_us > max(LATEST_ARRIVAL_US, gap_us + SECOND_US):
-            # A strap off the skin repeats its last beat for minutes, and the event time has rolled over meanwhile.
-            # Where nothing was heard for as long, it is the packets that are late.
+        late_us = received_us - newest_heard_us - on_us
+        if late_us > SLACK_US and (on_us > SLACK_US or late_us > max(LATEST_ARRIVAL_US, gap_us + SECOND_US)):
+            # Packets that are late begin with the beats that came next: what is neither of those nor of now is of
+            # another clock. So is what is so late without a silence as long: a strap off the skin repeats its last beat
+            # for minutes, and the event time has rolled over meanwhile.
             return False
         if previous is None:
             return True
@@ -358,6 +359,9 @@ class BeatTracker:
         count, ticks = self._count - beats_back, self._ticks - ticks_back
         if not EARLIEST_ARRIVAL_US <= received_us - self._clock.moment_us(ticks) <= LATEST_ARRIVAL_US:
             return None
+        known = self._known.get(count)
+        if sent_as(ticks, count) in self._seen and not (known and known.heard):
+            return ()  # it was heard before this run of the strap's clock began, and told
         if not self._fits(count, ticks):
             return None
         beats = self._learn(count, ticks, heart_rate, heard=True)

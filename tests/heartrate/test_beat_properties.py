@@ -1,15 +1,16 @@
 """What holds for every beat series and every way its packets may reach us."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from app.heartrate import strap_tracker
-from app.heartrate.beat_tracker import SECOND_US, Beat, BeatTracker
+from app.heartrate.beat_tracker import SECOND_US, SLACK_US, Beat, BeatTracker
 from app.heartrate.encoder import CommonFields, encode_default, encode_previous_beat
 from app.heartrate.sensor_clock import ticks_to_us
 from app.heartrate.strap_tracker import LANE_REACH_US, StrapTracker
@@ -266,6 +267,42 @@ def test_packets_that_come_late_at_once_are_not_taken_for_another_clock(away_s: 
     assert len(told) == 150
     assert len({beat.epoch for beat in told}) == 1
     assert [beat.rr_ticks for beat in told[1:]] == [after.ticks - before.ticks for before, after in pairwise(told)]
+
+
+@COMMON
+@given(kinds, phases, seeds, st.integers(5, 190), st.floats(0, 0.3), st.integers(400_000, 1_000_000))
+def test_no_repeat_of_a_strap_off_the_skin_tells_a_beat_that_comes_after_it(
+    kind: str, phase: int, seed: int, off_s: int, loss: float, late_us: int
+) -> None:
+    """Two receivers hear it, and what they heard is delivered out of order."""
+    truth = series([800] * 20 + [off_s * 1024] + [850] * 20, 5_000, 250)
+    beats = collapse(push_all(disturb(transmit(truth, kind, phase), seed, loss, 1.0, late_us)))
+    indices = [index_of(beat, truth) for beat in beats]
+    assert len(set(indices)) == len(indices)
+    for beat, index in zip(beats, indices, strict=True):
+        true_us = START_US + ticks_to_us(truth.ticks[index] - truth.ticks[0])
+        assert true_us - 2 <= beat.time_us < true_us + 30 * SECOND_US
+        assert beat.rr_ticks in (None, truth.ticks[index] - truth.ticks[index - 1])
+
+
+@COMMON
+@given(kinds, st.integers(5, 59), st.integers(0, 65_535), st.integers(0, 255))
+def test_a_restart_in_a_silence_puts_no_beat_far_from_its_moment(
+    kind: str, silent_s: int, first_ticks: int, first_count: int
+) -> None:
+    before, after = series([800] * 30, 5_000, 250), series([850] * 30, first_ticks, first_count)
+    ticks_on = (first_ticks - before.ticks[-1]) % 65_536
+    # As the beats that came next, delivered late, might go on.
+    assume(ticks_to_us(ticks_on) > SLACK_US or (first_count - before.first_count - 30) % 256 > 20)
+    tracker = BeatTracker()
+    first = transmit(before, kind, 0)
+    push_all(first, tracker)
+    restarted_us = first[-1].at_us - START_US + silent_s * SECOND_US
+    beats = push_all([replace(sent, at_us=sent.at_us + restarted_us) for sent in transmit(after, kind, 0)], tracker)
+    for beat in collapse(beats):
+        true_us = START_US + restarted_us + ticks_to_us(after.ticks[index_of(beat, after)] - first_ticks)
+        # Each is heard within a slot of its moment.
+        assert abs(beat.time_us - true_us) < SLACK_US + SECOND_US
 
 
 def ticks_of(at_us: int) -> int:
