@@ -23,6 +23,7 @@ from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.moments import to_us
 from app.heartrate.wearers import NOBODY, Span
 from app.storage import kafka
+from app.storage.assignments import ASSIGNMENTS
 from app.storage.clickhouse import connect
 from app.storage.wearer_directory import stored_assignments
 
@@ -179,8 +180,7 @@ def _remove(client: Client, table: str, condition: str, parameters: dict[str, An
         # Nobody wore those straps then: without a row, the wearer before would seem to have gone on.
         client.command(
             f"INSERT INTO {table} (device_id, user_id, user_name, assigned_at, stored_at) "  # noqa: S608 (own names)
-            f"SELECT device_id, {NOBODY}, '', coalesce(assigned_at, stored_at), stored_at "
-            f"FROM {table} WHERE {condition}",
+            f"SELECT device_id, {NOBODY}, '', since, stored_at FROM {ASSIGNMENTS} WHERE {condition}",
             parameters,
             # It stays before those of the same moment that came later.
             settings={"insert_allow_materialized_columns": 1},

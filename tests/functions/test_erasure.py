@@ -89,8 +89,7 @@ def test_what_the_next_wearer_sends_stays(
     assert set(removed.values()) == {1}
     for table in STRAPS:
         assert database.deleted[table] == {"device": "863436", **bounds}
-    (nobody,) = database.inserted
-    assert nobody.count("stored_at") == 3, "it keeps its place among those of one moment"
+    assert len(database.inserted) == 1
 
 
 def test_each_round_waits_for_what_is_on_the_topics(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
