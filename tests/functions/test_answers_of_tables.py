@@ -151,6 +151,21 @@ def test_one_that_is_handed_back_for_then_and_sent_again_is_a_strangers(database
     assert ("Strap 5", 20) in seconds(database)["stats"]
 
 
+def test_who_is_erased_is_no_stranger_again(database: Database) -> None:
+    database.client.command("SYSTEM STOP MERGES unified_hr_packet")
+    database.beats("5", (0, "Strap 5"), range(20))
+    database.beats("8", (0, "Strap 8"), range(20))
+    database.assign("5", ADA, assigned_at=START)
+    database.beats("5", ADA, range(8, 20))
+    database.client.command("SYSTEM START MERGES unified_hr_packet")
+    for table, condition, parameters in erasure._parts(ADA[0], []):
+        erasure._remove(database.client, table, condition, parameters)
+    told = seconds(database)
+    assert told["stats"] == [("Strap 5", 8), ("Strap 8", 20)]
+    assert told["group"] == [(120.0, 2)] * 4 + [(120.0, 1)] * 6
+    assert database.client.query("SELECT count() FROM unified_hr_packet FINAL").result_rows == [(28,)]
+
+
 def test_where_nobody_is_a_stranger_no_more_is_asked(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     raw_query = database.client.raw_query

@@ -32,7 +32,7 @@ class Database:
 
     def command(self, sql: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
         if sql.startswith("ALTER TABLE"):
-            assert settings == {"mutations_sync": 2}
+            assert settings["mutations_sync"] == 2
             self.deleted[sql.split()[2]] = parameters
         else:
             assert settings == {"insert_allow_materialized_columns": 1}
