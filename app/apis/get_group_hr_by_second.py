@@ -6,7 +6,8 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
 
 from app.apis.people import OF_PEOPLE
-from app.apis.question import ON_ALL_CORES, Claims, Names, TimeSpan, ask, names, require_at_most_a_day
+from app.apis.question import ON_ALL_CORES, Claims, Names, TimeSpan, names, require_at_most_a_day
+from app.apis.seconds import ask_seconds
 from app.datamodels.per_second_heart_rate_aggregate import (
     MEAN_RATE,
     OF_THE_SPAN,
@@ -36,6 +37,7 @@ class GroupEntry(BaseModel):
     min_heart_rate: int = Field(description="bpm, the lowest of all beats")
     max_heart_rate: int = Field(description="bpm, the highest of all beats")
     user_count: int = Field(description="People with a heart rate in that second")
+    lowest_user_id: int = Field(exclude=True, description="0: among them is whom nobody registered")
 
 
 class GroupAnswer(BaseModel):
@@ -49,7 +51,7 @@ def get_group_hr_by_second(client: MooseClient, params: GroupParams, _claims: Cl
     first, last = params.seconds(DEFAULT_WINDOW_S)
     people = names(params.users)
     of_people = f"AND {OF_PEOPLE}" if people else ""
-    entries = ask(
+    entries = ask_seconds(
         client,
         f"""
         SELECT
@@ -57,7 +59,8 @@ def get_group_hr_by_second(client: MooseClient, params: GroupParams, _claims: Cl
             avg({MEAN_RATE}) AS avg_heart_rate,
             min(arrayMin({RATES})) AS min_heart_rate,
             max(arrayMax({RATES})) AS max_heart_rate,
-            count() AS user_count
+            count() AS user_count,
+            min(user_id) AS lowest_user_id
         FROM {per_second_heart_rate_aggregate.name} FINAL
         WHERE {OF_THE_SPAN}
           AND notEmpty(hr_by_offset_ms) {of_people}
@@ -67,6 +70,7 @@ def get_group_hr_by_second(client: MooseClient, params: GroupParams, _claims: Cl
         """,  # noqa: S608 (own names)
         {"first": first, "last": last, "people": people},
         GroupEntry,
+        lambda entry: entry.lowest_user_id,
     )
     return GroupAnswer(entries=entries)
 

@@ -5,7 +5,8 @@ import math
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
-from app.apis.question import DAY_S, Claims, Moment, ask
+from app.apis.question import DAY_S, Claims, Moment
+from app.apis.seconds import ask_seconds
 from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, OF_THE_SPAN, per_second_heart_rate_aggregate
 
 
@@ -34,7 +35,7 @@ class HRAnswer(BaseModel):
 def get_hr(client: MooseClient, params: HRParams, _claims: Claims = None) -> HRAnswer:
     """Read the seconds from the one that the moment lies in."""
     first = math.ceil(params.timestamp.timestamp())
-    entries = ask(
+    entries = ask_seconds(
         client,
         # Ordered here: with FINAL, reading in the order of the key takes ClickHouse longer than all else.
         f"""
@@ -47,6 +48,7 @@ def get_hr(client: MooseClient, params: HRParams, _claims: Claims = None) -> HRA
         """,  # noqa: S608 (own names)
         {"first": first, "last": first + params.window_seconds - 1},
         HREntry,
+        lambda entry: entry.user_id,
     )
     entries.sort(key=lambda entry: (entry.second, entry.user_id, entry.user_name))
     return HRAnswer(entries=entries)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from app.apis.people import OF_PEOPLE
 from app.apis.question import Claims, Names, ask, names
 from app.datamodels.latest_heart_rate import latest_heart_rate
-from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.heartrate.contact import AHEAD_S
 from app.heartrate.wearers import NOBODY
+from app.storage.assignments import ASSIGNMENTS
 
 
 class LatestParams(BaseModel):
@@ -82,11 +82,10 @@ _WITH_REGISTRATION = f"""
     LEFT JOIN (
         SELECT
             device_id,
-            argMax(user_id, (coalesce(assigned_at, stored_at), stored_at)) AS worn_by,
-            toUnixTimestamp64Micro(max(coalesce(assigned_at, stored_at))) / 1e6 AS worn_since,
+            argMax(user_id, (since, stored_at)) AS worn_by,
+            toUnixTimestamp64Micro(max(since)) / 1e6 AS worn_since,
             maxIf(toUnixTimestamp64Micro(stored_at), user_id > 0) / 1e6 AS registered_at
-        FROM {strap_assignment_pipeline.get_table().name}
-        WHERE user_id >= 0
+        FROM {ASSIGNMENTS}
         GROUP BY device_id
     ) AS straps USING (device_id)
 """  # noqa: S608 (own names)

@@ -4,8 +4,8 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.question import Claims, ask, rfc3339
-from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.heartrate.wearers import check_assignment
+from app.storage.assignments import ASSIGNMENTS
 
 
 class AssignmentParams(BaseModel):
@@ -19,7 +19,7 @@ class AssignmentEntry(BaseModel):
     user_id: int = Field(description="0: by nobody")
     user_name: str
     since: str = Field(description="RFC 3339, UTC")
-    explicit: bool = Field(description="Somebody stated that moment; else it is when the assignment was seen")
+    explicit: bool = Field(description="Somebody stated that moment; else it is about when the assignment was told")
     ignored: bool = Field(description="A stranger's strap, not to be shown")
 
 
@@ -36,11 +36,11 @@ def get_strap_assignments(client: MooseClient, _params: AssignmentParams, _claim
         f"""
         SELECT
             device_id, user_id, user_name,
-            {rfc3339("coalesce(assigned_at, stored_at)")} AS since,
+            {rfc3339("assignments.since")} AS since,
             isNotNull(assigned_at) AS explicit,
             ifNull(ignored, false) AS ignored
-        FROM {strap_assignment_pipeline.get_table().name} FINAL
-        ORDER BY device_id, coalesce(assigned_at, stored_at), stored_at
+        FROM {ASSIGNMENTS} AS assignments
+        ORDER BY device_id, assignments.since, stored_at
         """,  # noqa: S608 (own names)
         {},
         AssignmentEntry,

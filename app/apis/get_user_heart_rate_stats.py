@@ -7,7 +7,8 @@ from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field
 
 from app.apis.people import OF_PEOPLE
-from app.apis.question import ON_ALL_CORES, Claims, TimeSpan, ask, rfc3339
+from app.apis.question import ON_ALL_CORES, Claims, TimeSpan, rfc3339
+from app.apis.seconds import ask_seconds
 from app.apis.training import Who
 from app.datamodels.per_second_heart_rate_aggregate import (
     MEAN_RATE,
@@ -74,10 +75,14 @@ def stats(
     if user_id is not None:
         conditions.append("user_id = {user:Int64}")
     parameters = {"first": first, "last": last, "people": [user_name], "user": user_id}
+
+    def rows_by(key: str) -> list[_Row]:
+        return ask_seconds(client, _by(key, conditions), parameters, _Row, lambda row: row.lowest_user_id)
+
     # By name alone ClickHouse takes half the time, and hardly ever do two people share one.
-    rows = ask(client, _by("user_name", conditions), parameters, _Row)
+    rows = rows_by("user_name")
     if any(row.lowest_user_id != row.highest_user_id for row in rows):
-        rows = ask(client, _by("user_name, user_id", conditions), parameters, _Row)
+        rows = rows_by("user_name, user_id")
     of_each: dict[Who, _Row] = {}
     for row in rows:
         who = Who.of(row.lowest_user_id, row.user_name)

@@ -11,14 +11,17 @@ from app.apis.question import ask, rfc3339
 from app.datamodels.person_profile import person_profile_pipeline
 from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.heartrate.profiles import InvalidProfileError, Profile, check_profile
+from app.storage.assignments import CAN_BE
+from app.storage.moments import can_be, counts_from
 
 OF_PEOPLE = f"""(
     has({{people:Array(String)}}, user_name)
     OR user_id IN (
         SELECT user_id FROM {strap_assignment_pipeline.get_table().name}
-        WHERE user_id != 0 AND has({{people:Array(String)}}, user_name)
+        WHERE user_id > 0 AND {CAN_BE} AND has({{people:Array(String)}}, user_name)
         UNION ALL
-        SELECT user_id FROM {person_profile_pipeline.get_table().name} WHERE has({{people:Array(String)}}, user_name)
+        SELECT user_id FROM {person_profile_pipeline.get_table().name}
+        WHERE user_id > 0 AND {can_be("updated_at")} AND has({{people:Array(String)}}, user_name)
     )
 )"""  # noqa: S608 (own names)
 """In SQL: rows of the people with these names, now or once, whatever they are called in the row."""
@@ -74,9 +77,13 @@ def stored_profiles(client: MooseClient) -> dict[int, StoredProfile]:
     rows = ask(
         client,
         f"""
-        SELECT {columns}, {rfc3339("coalesce(updated_at, stored_at)")} AS since
-        FROM {person_profile_pipeline.get_table().name}
-        ORDER BY user_id, coalesce(updated_at, stored_at), stored_at
+        SELECT {columns}, {rfc3339("begins")} AS since
+        FROM (
+            SELECT *, stored_at, {counts_from("updated_at", "user_id")} AS begins
+            FROM {person_profile_pipeline.get_table().name}
+            WHERE {can_be("updated_at")}
+        )
+        ORDER BY user_id, begins, stored_at
         """,  # noqa: S608 (own names)
         {},
         _Row,

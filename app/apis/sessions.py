@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from app.apis.question import TimeSpan, ask, rfc3339
 from app.datamodels.training_session import training_session_pipeline
 from app.heartrate.sessions import LONGEST_ID, LONGEST_NAME, LONGEST_S, SessionKind
+from app.storage.moments import can_be
 
 
 class SessionEntry(BaseModel):
@@ -56,7 +57,8 @@ def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1)
             WHERE (isNull({{session:Nullable(String)}}) OR session_id = {{session:Nullable(String)}})
               -- What cannot be went to the dead letter queue, and is in the table all the same.
               AND lengthUTF8(session_id) BETWEEN 1 AND {{longest_id:UInt32}}
-              AND lengthUTF8(trimBoth(name)) BETWEEN 1 AND {{longest_name:UInt32}}
+              AND match(name, {{not_blank:String}}) AND lengthUTF8(trimBoth(name)) <= {{longest_name:UInt32}}
+              AND {can_be("started_at")} AND {can_be("ended_at")} AND {can_be("stop_marked_at")}
               AND kind IN {{kinds:Array(String)}} AND ifNull(ended_at >= started_at, true)
               AND ifNull(stop_marked_at >= started_at, true)
             GROUP BY session_id
@@ -70,6 +72,7 @@ def sessions(client: MooseClient, session_id: str | None = None, limit: int = 1)
             "kinds": [kind.value for kind in SessionKind],
             "longest_id": LONGEST_ID,
             "longest_name": LONGEST_NAME,
+            "not_blank": r"[^\s\p{Z}]",
         },
         SessionEntry,
     )

@@ -9,6 +9,7 @@ from moose_lib import MooseClient
 from pydantic import BaseModel
 
 from app.apis.question import ask
+from app.apis.seconds import ask_seconds
 from app.datamodels.per_second_heart_rate_aggregate import MEAN_RATE, OF_THE_SPAN, per_second_heart_rate_aggregate
 from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
@@ -57,7 +58,7 @@ def time_at_rates(client: MooseClient, first: int, last: int, user_id: int | Non
 
     A heart rate stands until the next second that has one, `HOLD_S` at most; the last one counts a second.
     """
-    return ask(
+    return ask_seconds(
         client,
         f"""
         SELECT
@@ -87,6 +88,7 @@ def time_at_rates(client: MooseClient, first: int, last: int, user_id: int | Non
         """,  # noqa: S608 (own names)
         {"first": first, "last": last, "hold": HOLD_S, "user": user_id},
         TimeAtRates,
+        lambda spent: spent.user_id,
     )
 
 
@@ -124,7 +126,7 @@ class Second(BaseModel):
 
 def rates_by_second(client: MooseClient, first: int, last: int) -> dict[Who, dict[int, float]]:
     """Everybody's mean heart rates between two Unix seconds (rounded up, both included)."""
-    rows = ask(
+    rows = ask_seconds(
         client,
         f"""
         SELECT
@@ -136,6 +138,7 @@ def rates_by_second(client: MooseClient, first: int, last: int) -> dict[Who, dic
         """,  # noqa: S608 (own names)
         {"first": first, "last": last},
         Second,
+        lambda second: second.user_id,
     )
     by_person: dict[Who, dict[int, float]] = {}
     for row in rows:

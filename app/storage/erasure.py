@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from moose_lib import Stream
 from urllib3.exceptions import HTTPError
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
+from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
 from app.datamodels.person_profile import person_profile_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_shards
@@ -21,9 +22,28 @@ from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.moments import to_us
 from app.heartrate.wearers import NOBODY, Span
 from app.storage import kafka
+from app.storage.assignments import ASSIGNMENTS
 from app.storage.clickhouse import connect
 from app.storage.person_rows import TABLES, Rows, end_us, rows_of
 from app.storage.wearer_directory import stored_assignments
+
+_OF_THE_PERSON = f"""
+    FROM {unified_hr_packet_pipeline.get_table().name} FINAL
+    WHERE user_id = {{user:Int64}} AND device_id IN (
+        SELECT device_id FROM {strap_assignment_pipeline.get_table().name} WHERE user_id = {{user:Int64}}
+    )
+"""  # noqa: S608 (own names)
+
+_AS_STRANGERS = {
+    per_second_heart_rate_aggregate.name: f"""user_id = {NOBODY} AND (user_name, rounded_up_time) IN (
+        SELECT concat('Strap ', device_id), toDateTime(ceil(hr_timestamp_seconds), 'UTC') {_OF_THE_PERSON}
+    )""",
+    unified_hr_packet_pipeline.get_table().name: f"""user_id = {NOBODY} AND (device_id, hr_timestamp_seconds) IN (
+        SELECT device_id, hr_timestamp_seconds {_OF_THE_PERSON}
+    )""",
+}
+"""What was stored before the strap was the person's, and was sent again since: hidden as long as the newer rows are
+there, so it goes first."""
 
 _BLUETOOTH = bluetooth_hr_packet_pipeline.get_stream()
 _PROCESSED = processed_ant_hr_packet_pipeline.get_stream()
@@ -112,9 +132,8 @@ def _round(user_id: int, requested_us: int, ends: dict[tuple[str, int | None], i
     before = sum(removed.values())
     client = connect(MUTATION_TIMEOUT_S)
     try:
-        for table in TABLES:
-            rows = rows_of(table, user_id, spans, requested_us)
-            removed[table] += 0 if rows is None else _remove(client, table, rows)
+        for table, rows in _parts(user_id, spans, requested_us):
+            removed[table] += _remove(client, table, rows)
     finally:
         client.close()
     return sum(removed.values()) > before
@@ -143,6 +162,15 @@ def _handed_back(device_id: str, at: datetime) -> StrapAssignment:
     return StrapAssignment(device_id=device_id, user_id=NOBODY, user_name="", assigned_at=at)
 
 
+def _parts(user_id: int, spans: list[Span], requested_us: int) -> Iterator[tuple[str, Rows]]:
+    for table, condition in _AS_STRANGERS.items():
+        yield table, Rows(condition, {"user": user_id})
+    for table in TABLES:
+        rows = rows_of(table, user_id, spans, requested_us)
+        if rows is not None:
+            yield table, rows
+
+
 def _remove(client: Client, table: str, rows: Rows) -> int:
     condition, parameters = rows
     ((count,),) = client.query(f"SELECT count() FROM {table} WHERE {condition}", parameters).result_rows  # noqa: S608 (own names)
@@ -150,13 +178,14 @@ def _remove(client: Client, table: str, rows: Rows) -> int:
         # Nobody wore those straps then: without a row, the wearer before would seem to have gone on.
         client.command(
             f"INSERT INTO {table} (device_id, user_id, user_name, assigned_at, stored_at) "  # noqa: S608 (own names)
-            f"SELECT device_id, {NOBODY}, '', coalesce(assigned_at, stored_at), stored_at "
-            f"FROM {table} WHERE {condition}",
+            f"SELECT device_id, {NOBODY}, '', since, stored_at FROM {ASSIGNMENTS} WHERE {condition}",
             parameters,
             # It stays before those of the same moment that came later.
             settings={"insert_allow_materialized_columns": 1},
         )
     if count:
-        # A mutation, unlike a lightweight delete, leaves no trace in the parts; it is awaited.
-        client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters, settings={"mutations_sync": 2})
+        # A mutation, unlike a lightweight delete, leaves no trace in the parts; it is awaited. Replicas refuse one that
+        # asks another table unless told: none is changed before this one is done.
+        settings = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
+        client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters, settings=settings)
     return int(count)

@@ -19,6 +19,7 @@ from app.heartrate.device_number import InvalidDeviceId
 from app.heartrate.moments import to_us
 from app.heartrate.wearers import Assignment, InvalidAssignmentError, Wearer, WearerBook, check_assignment
 from app.storage import kafka
+from app.storage.assignments import ASSIGNMENTS
 from app.storage.clickhouse import Patience, connect
 from app.storage.moments import check_moment
 
@@ -31,12 +32,11 @@ _RETRY_S = 0.1
 def stored_assignments() -> WearerBook:
     """All assignments that are in the table. Raises `clickhouse_connect`'s errors."""
     book = WearerBook()
-    table = strap_assignment_pipeline.get_table().name
     client = connect()
     try:
         rows = client.query(
-            f"SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(coalesce(assigned_at, stored_at)), "  # noqa: S608 (own table's name)
-            f"isNotNull(assigned_at), toUnixTimestamp64Micro(stored_at) FROM {table} FINAL ORDER BY stored_at"
+            "SELECT device_id, user_id, user_name, toUnixTimestamp64Micro(since), isNotNull(assigned_at), "  # noqa: S608 (own names)
+            f"toUnixTimestamp64Micro(stored_at) FROM {ASSIGNMENTS} ORDER BY stored_at"
         ).result_rows
     finally:
         client.close()

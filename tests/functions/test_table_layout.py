@@ -81,7 +81,7 @@ def test_on_a_cluster_every_table_is_replicated_and_nothing_else_is_changed(usua
     assert told({CLUSTER: "gym"}) == usual
 
 
-@pytest.mark.parametrize("name", PARTITIONS.keys() - {USUAL_PARTITION})
+@pytest.mark.parametrize("name", sorted(PARTITIONS.keys() - {USUAL_PARTITION}))
 def test_each_table_that_grows_with_time_is_divided_alike(name: str) -> None:
     function = PARTITIONS[name]
     divided = [table["partitionBy"] for table in told({PARTITION: name})["tables"].values() if table["partitionBy"]]
