@@ -173,6 +173,34 @@ def test_an_assignment_counts_from_its_moment_on(beatstream: Beatstream) -> None
     assert [entry["user_name"] for entry in shown] == ["Bo", "Cy"]
 
 
+def test_what_is_sent_again_once_its_strap_is_registered_is_one_persons(beatstream: Beatstream) -> None:
+    start = datetime(2026, 11, 22, 9, 0, 0, 100_000, tzinfo=UTC)
+    span = {"start": "2026-11-22T09:00:00Z", "end": "2026-11-22T09:01:00Z"}
+    records = beats("730002", start, 40)
+    assert beatstream.post("raw_ant_hr_packet", records).is_success
+    beatstream.await_settled()
+    (stranger,) = beatstream.api("getUserHeartRateStats", **span)
+    assert (stranger["user_name"], stranger["beat_count"]) == ("Strap 730002", 40)
+    since = rfc3339(start - timedelta(hours=1))
+    eve = {"device_id": "730002", "user_id": 33, "user_name": "Eve", "assigned_at": since}
+    assert beatstream.post("strap_assignment", eve).is_success
+    wait_for(
+        lambda: "730002" in {entry["device_id"] for entry in beatstream.api("getStrapAssignments")},
+        "the assignment to be stored",
+        20,
+    )
+    # By another receiver, which was away meanwhile. The last seconds would be merged with those that are known.
+    late = [{**record, "receiver_id": "late"} for record in records[:30]]
+    assert beatstream.post("raw_ant_hr_packet", late).is_success
+    beatstream.await_settled()
+    both = [("Eve", 30), ("Strap 730002", 10)]
+    counted = "SELECT user_name, count() FROM unified_hr_packet FINAL WHERE device_id = '730002' GROUP BY 1 ORDER BY 1"
+    assert beatstream.rows(counted) == both
+    for name in ("getUserHeartRateStats", "getSessionSummary"):
+        assert sorted((entry["user_name"], entry["beat_count"]) for entry in beatstream.api(name, **span)) == both
+    assert [entry["user_count"] for entry in beatstream.api("get_group_hr_by_second", **span)] == [1] * 20
+
+
 def test_an_assignment_is_picked_up(beatstream: Beatstream) -> None:
     def send(beat: int) -> None:
         assert beatstream.post("raw_ant_hr_packet", packet("740001", beat, beat, datetime.now(UTC), 77)).is_success
