@@ -4,6 +4,7 @@ from typing import Optional, Self
 
 from moose_lib import Api, MooseClient
 from pydantic import BaseModel, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from app.apis.people import OF_PEOPLE
 from app.apis.question import ON_ALL_CORES, Claims, Names, TimeSpan, names, require_at_most_a_day
@@ -37,7 +38,8 @@ class GroupEntry(BaseModel):
     min_heart_rate: int = Field(description="bpm, the lowest of all beats")
     max_heart_rate: int = Field(description="bpm, the highest of all beats")
     user_count: int = Field(description="People with a heart rate in that second")
-    lowest_user_id: int = Field(exclude=True, description="0: among them is whom nobody registered")
+    lowest_user_id: SkipJsonSchema[int] = Field(exclude=True)
+    """Not answered. 0: among them is whom nobody registered."""
 
 
 class GroupAnswer(BaseModel):
