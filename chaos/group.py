@@ -54,6 +54,11 @@ class Comparison:
     wrong: int = 0
     """Heartbeats with another RR interval, heart rate or wearer."""
 
+    @property
+    def differences(self) -> int:
+        """How many heartbeats are not as they must be."""
+        return self.lost + self.doubled + self.wrong
+
 
 def told(packets: Iterable[tuple[bytes, int]]) -> list[TrackedBeat]:
     """The beats that an undisturbed tracker makes of a strap's packets (payload, µs since 1970), as told last."""

@@ -9,6 +9,9 @@ import psutil
 from benchmarks.stack import process_name
 from harness.beatstream import Beatstream
 
+EVERYBODY = "10000"
+"""More people than all faults have."""
+
 
 class Stack(Beatstream):
     """A stack whose parts can be named, hurt, and watched."""
@@ -25,7 +28,10 @@ class Stack(Beatstream):
     def newest_beat(self, **parameters: str) -> float:
         """The newest beat, Unix time, that getLatestUserHeartRates shows; 0: none, or no answer."""
         try:
-            answer = self.http.get("/api/getLatestUserHeartRates", params=parameters, timeout=2.0)
+            # Everybody: of those of all faults before, the hundred fastest hearts may be others'.
+            answer = self.http.get(
+                "/api/getLatestUserHeartRates", params={"limit": EVERYBODY, **parameters}, timeout=2.0
+            )
             return max((entry["hr_timestamp_seconds"] for entry in answer.json()["entries"]), default=0.0)
         except (httpx.HTTPError, ValueError, KeyError):
             return 0.0

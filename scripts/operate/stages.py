@@ -48,7 +48,7 @@ def stages(settings: Settings, broker: Broker, ends: dict[Place, int]) -> dict[s
             else:
                 at_us = round(record["hr_timestamp_seconds"] * 1_000_000)
                 told[record["device_id"], at_us, record["revision"]] = put_ms / 1000
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return  # somebody else put it there
 
     wanted = {settings.topic(STRAPS_BEATS), settings.topic(BEATS)}
