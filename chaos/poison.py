@@ -126,8 +126,7 @@ def on_the_topics(stack: Stack) -> Outcome:
 
     disturbed(stack, outcome, poison)
     _tables_go_on(stack, [stream for stream in STREAMS if stream not in WITHOUT_TABLE], outcome)
-    if not _wall_goes_on(stack):
-        outcome.broken.append("the wall has no news")
+    _wall_goes_on(stack, outcome)
     return outcome
 
 
@@ -153,8 +152,7 @@ def refused_by_clickhouse(stack: Stack) -> Outcome:
     for stream in present:
         if not _rows_of(stack, stream):
             outcome.broken.append(f"{stream}: the good record behind the wrong ones is not stored")
-    if not _wall_goes_on(stack):
-        outcome.broken.append("the wall has no news")
+    _wall_goes_on(stack, outcome)
     return outcome
 
 
@@ -165,13 +163,14 @@ def _rows_of(stack: Stack, stream: str) -> int:
     return int(count)
 
 
-def _wall_goes_on(stack: Stack) -> bool:
-    """Whether a screen that connects now is shown something."""
+def _wall_goes_on(stack: Stack, outcome: Outcome) -> None:
+    """A screen that connects now is shown something."""
     with closing(Screen(stack.live_url)) as screen:
         screen.start()
-        with suppress(AssertionError):
+        try:
             wait_for(lambda: screen.values, "a screen to be filled", 15)
-        return bool(screen.values)
+        except AssertionError:
+            outcome.broken.append("the wall has no news")
 
 
 @fault("poison over HTTP")

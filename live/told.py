@@ -15,10 +15,7 @@ Bpm = Annotated[int, Field(ge=0, le=65_535)]
 Milliseconds = Annotated[float, Field(ge=0, le=65_535)]
 """Both radios count intervals up to 64 s."""
 
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
-
-@with_config(_STRICT)
 class _Beat(TypedDict):
     user_id: UserId
     device_id: str
@@ -27,7 +24,6 @@ class _Beat(TypedDict):
     rr_interval_ms: Milliseconds | None
 
 
-@with_config(_STRICT)
 class _Packet(TypedDict):
     device_id: str
     ant_hr_packet: str
@@ -36,7 +32,6 @@ class _Packet(TypedDict):
     rssi_dbm: NotRequired[Dbm | None]
 
 
-@with_config(_STRICT)
 class _Notification(TypedDict):
     device_id: str
     hr_measurement: str
@@ -45,7 +40,6 @@ class _Notification(TypedDict):
     battery_percent: NotRequired[Percent | None]
 
 
-@with_config(_STRICT)
 class _Assignment(TypedDict):
     device_id: str
     user_id: UserId
@@ -54,7 +48,6 @@ class _Assignment(TypedDict):
     ignored: NotRequired[bool | None]
 
 
-@with_config(_STRICT)
 class _Profile(TypedDict):
     user_id: UserId
     user_name: str
@@ -69,7 +62,6 @@ class _Profile(TypedDict):
     updated_at: NotRequired[str | None]
 
 
-@with_config(_STRICT)
 class _Session(TypedDict):
     session_id: str
     name: str
@@ -79,7 +71,6 @@ class _Session(TypedDict):
     stop_marked_at: NotRequired[str | None]
 
 
-@with_config(_STRICT)
 class _Erasure(TypedDict):
     erasure_id: str
     user_id: UserId
@@ -88,14 +79,20 @@ class _Erasure(TypedDict):
 
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
-_PACKET: TypeAdapter[Any] = TypeAdapter(_Packet)
-_RECORDS: dict[str, TypeAdapter[Any]] = {
-    "unified_hr_packet": TypeAdapter(_Beat),
-    "bluetooth_hr_packet": TypeAdapter(_Notification),
-    "strap_assignment": TypeAdapter(_Assignment),
-    "person_profile": TypeAdapter(_Profile),
-    "training_session": TypeAdapter(_Session),
-    "erasure_report": TypeAdapter(_Erasure),
+
+
+def _strictly(fields: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False))(fields))
+
+
+_PACKET = _strictly(_Packet)
+_RECORDS = {
+    "unified_hr_packet": _strictly(_Beat),
+    "bluetooth_hr_packet": _strictly(_Notification),
+    "strap_assignment": _strictly(_Assignment),
+    "person_profile": _strictly(_Profile),
+    "training_session": _strictly(_Session),
+    "erasure_report": _strictly(_Erasure),
 }
 
 

@@ -7,6 +7,7 @@ from moose_lib import Api, MooseClient, OlapTable
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from app.apis.question import Claims, ask, no_secrets_told
+from app.datamodels.integers import Int64, UInt64
 from app.heartrate.profiles import LARGEST_USER_ID
 from app.heartrate.wearers import Span
 from app.storage.person_rows import OF_STRAPS, TABLES, rows_of
@@ -41,9 +42,9 @@ def _key_part(column: str, data_type: str, *, nullable: bool) -> _KeyPart:
             told, given = f"toUnixTimestamp({column})", "toDateTime({{{}:UInt32}}, 'UTC')"
             kind = Annotated[int, Field(ge=0, lt=2**32)]
         case "Int64":
-            kind = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+            kind = Int64
         case "UInt64":
-            kind = Annotated[int, Field(ge=0, lt=2**64)]
+            kind = UInt64
         case "Float64":
             kind = Annotated[float, Field(allow_inf_nan=False)]
     return _KeyPart(column, f"toString({told})", given, Optional[kind] if nullable else kind, nullable)

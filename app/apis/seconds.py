@@ -11,7 +11,12 @@ from moose_lib import MooseClient
 from pydantic import BaseModel
 
 from app.apis.question import ask
-from app.datamodels.per_second_heart_rate_aggregate import OF_THE_SPAN, per_second_heart_rate_aggregate
+from app.datamodels.per_second_heart_rate_aggregate import (
+    OF_THE_SPAN,
+    SECOND_OF_BEAT,
+    STRANGER,
+    per_second_heart_rate_aggregate,
+)
 from app.datamodels.strap_assignment import strap_assignment_pipeline
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 from app.heartrate.wearers import NOBODY
@@ -19,14 +24,14 @@ from app.heartrate.wearers import NOBODY
 _STRANGE_STRAPS = f"""
     SELECT DISTINCT device_id
     FROM {strap_assignment_pipeline.get_table().name}
-    WHERE user_id > 0 AND concat('Strap ', device_id) IN (
+    WHERE user_id > 0 AND {STRANGER} IN (
         SELECT user_name FROM {per_second_heart_rate_aggregate.name} WHERE {OF_THE_SPAN} AND user_id = 0
     )
 """  # noqa: S608 (own names)
 """Straps that have strangers' seconds in the span, and were somebody's at some time."""
 
 _SOMEBODYS = f"""
-    SELECT concat('Strap ', device_id) AS stranger, toDateTime(ceil(hr_timestamp_seconds), 'UTC') AS second
+    SELECT {STRANGER} AS stranger, {SECOND_OF_BEAT} AS second
     FROM {unified_hr_packet_pipeline.get_table().name} FINAL
     WHERE device_id IN {{straps:Array(String)}}
       AND hr_timestamp_seconds > {{first:Int64}} - 1 AND hr_timestamp_seconds <= {{last:Int64}}

@@ -2,7 +2,11 @@
 
 from moose_lib import MaterializedView, MaterializedViewOptions
 
-from app.datamodels.per_second_heart_rate_aggregate import PerSecondHeartRateAggregate, per_second_heart_rate_aggregate
+from app.datamodels.per_second_heart_rate_aggregate import (
+    SECOND_OF_BEAT,
+    PerSecondHeartRateAggregate,
+    per_second_heart_rate_aggregate,
+)
 from app.datamodels.unified_hr_packet import unified_hr_packet_pipeline
 
 _unified = unified_hr_packet_pipeline.get_table()
@@ -13,7 +17,7 @@ aggregated_per_second = MaterializedView[PerSecondHeartRateAggregate](
         select_tables=[_unified],
         select_statement=f"""
             SELECT
-                toDateTime(ceil(hr_timestamp_seconds), 'UTC') AS rounded_up_time,
+                {SECOND_OF_BEAT} AS rounded_up_time,
                 user_id,
                 user_name,
                 max(unified_hr_packet.processed_timestamp) AS processed_timestamp,
@@ -28,7 +32,7 @@ aggregated_per_second = MaterializedView[PerSecondHeartRateAggregate](
                 ) AS hr_by_offset_ms
             FROM {_unified.name}
             GROUP BY rounded_up_time, user_id, user_name
-        """,  # noqa: S608 (the only part put in is the table's own name)
+        """,  # noqa: S608 (own names)
     ),
     target_table=per_second_heart_rate_aggregate,
 )

@@ -19,6 +19,12 @@ RATES = "mapValues(hr_by_offset_ms)"
 MEAN_RATE = f"arrayAvg({RATES})"
 """In SQL: their mean; only where there are any."""
 
+SECOND_OF_BEAT = "toDateTime(ceil(hr_timestamp_seconds), 'UTC')"
+"""In SQL: the second that a row of unified_hr_packet counts to."""
+
+STRANGER = "concat('Strap ', device_id)"
+"""In SQL: the name of a strap's wearer where nobody is registered."""
+
 OF_THE_SPAN = "rounded_up_time BETWEEN toDateTime({first:Int64}, 'UTC') AND toDateTime({last:Int64}, 'UTC')"
 """In SQL: the seconds between two Unix seconds, parameters of the query, both included."""
 

@@ -13,7 +13,11 @@ from moose_lib import Stream
 from urllib3.exceptions import HTTPError
 
 from app.datamodels.bluetooth_hr_packet import bluetooth_hr_packet_pipeline
-from app.datamodels.per_second_heart_rate_aggregate import per_second_heart_rate_aggregate
+from app.datamodels.per_second_heart_rate_aggregate import (
+    SECOND_OF_BEAT,
+    STRANGER,
+    per_second_heart_rate_aggregate,
+)
 from app.datamodels.person_profile import person_profile_pipeline
 from app.datamodels.processed_ant_hr_packet import processed_ant_hr_packet_pipeline
 from app.datamodels.raw_ant_hr_packet import raw_ant_hr_packet_shards
@@ -36,7 +40,7 @@ _OF_THE_PERSON = f"""
 
 _AS_STRANGERS = {
     per_second_heart_rate_aggregate.name: f"""user_id = {NOBODY} AND (user_name, rounded_up_time) IN (
-        SELECT concat('Strap ', device_id), toDateTime(ceil(hr_timestamp_seconds), 'UTC') {_OF_THE_PERSON}
+        SELECT {STRANGER}, {SECOND_OF_BEAT} {_OF_THE_PERSON}
     )""",
     unified_hr_packet_pipeline.get_table().name: f"""user_id = {NOBODY} AND (device_id, hr_timestamp_seconds) IN (
         SELECT device_id, hr_timestamp_seconds {_OF_THE_PERSON}

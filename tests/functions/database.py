@@ -6,9 +6,10 @@ from moose_lib import MaterializedView
 
 from app.blocks.aggregated_per_second import aggregated_per_second
 from app.blocks.latest_by_person import latest_by_person
+from app.datamodels.stream_record import WHEN_STORED
 from tests.clickhouse.server import PASSWORD, USER, Server
 
-_STORED_AT = "stored_at DateTime64(6) MATERIALIZED addMicroseconds(now64(6), rowNumberInAllBlocks())"
+_STORED_AT = f"stored_at DateTime64(6) MATERIALIZED {WHEN_STORED.expression}"
 
 TABLES = {
     "unified_hr_packet": """
